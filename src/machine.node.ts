@@ -1,14 +1,14 @@
-/** What this process may use of the machine that it is on. */
+/** What this process may use of its machine: processors, caches, instruction sets. */
 
 import { existsSync, readFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
 import { join } from "node:path";
 
-/** Where it is read from; tests have machines of their own. */
+/** Where facts about the machine are read from; tests substitute their own. */
 export interface Machine {
-  /** The folder that `proc` and `sys` are in. */
+  /** The folder that contains `proc` and `sys`. */
   readonly root: string;
-  /** Processors that this process may run on. */
+  /** Number of processors that this process may run on. */
   readonly parallelism: number;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
@@ -20,28 +20,28 @@ const thisMachine = (): Machine => ({
 });
 
 /**
- * Threads that can run at once: the processors that this process may run on (`taskset`, a cpuset), or as many as the CPU
- * quota of its control groups pays for, where these are fewer; at least 1.
+ * Number of threads that can run at once: the processors that this process may run on (`taskset`, a cpuset), or the CPU
+ * quota of its control groups if that is less; at least 1.
  */
 export function machineThreads(machine: Machine = thisMachine()): number {
   return Math.max(1, Math.floor(Math.min(machine.parallelism, cpuQuota(machine.root))));
 }
 
-/** What is used where nobody says otherwise: the same, but no more than `OMP_NUM_THREADS`. */
+/** Default number of threads: the same, but at most `OMP_NUM_THREADS`. */
 export function usableThreads(machine: Machine = thisMachine()): number {
   const most = machineThreads(machine);
-  // A list is of nested teams: the first number is the outer one's.
+  // A list is for nested teams; the first number is the outer one's.
   const wanted = Number.parseInt(machine.environment.OMP_NUM_THREADS ?? "", 10);
   return wanted >= 1 ? Math.min(most, wanted) : most;
 }
 
 /**
- * The most threads of the loader that can be of use: they also wait for disks, and so may be more than can run at once.
- * Each takes some tens of megabytes.
+ * Largest useful number of loader threads. They also wait for disks, so there may be more than can run at once. Each
+ * takes some tens of megabytes.
  */
 export const mostWorkers = (machine?: Machine): number => 4 * machineThreads(machine);
 
-/** The same in words: `1 of 16 processors (OMP_NUM_THREADS=1)`. */
+/** Describes the number of threads: `1 of 16 processors (OMP_NUM_THREADS=1)`. */
 export function describeThreads(machine: Machine = thisMachine(), processors: number = cpus().length): string {
   const threads = usableThreads(machine);
   const quota = cpuQuota(machine.root);
@@ -53,10 +53,10 @@ export function describeThreads(machine: Machine = thisMachine(), processors: nu
   return reasons.length === 0 ? `${threads}` : `${threads} of ${processors} processors: ${reasons.join(", ")}`;
 }
 
-/** Processors that the control groups above this process pay for, the poorest of them; infinite where none counts. */
+/** CPU quota of this process's control groups, the smallest of all levels; infinite without one. */
 function cpuQuota(root: string): number {
   const quotas = cgroupFolders("cpu", root).map((folder) => {
-    // Version 2 has both numbers in one file, version 1 a file for each; "max" and −1 are no limit.
+    // Version 2 has both numbers in one file, version 1 in two; "max" and −1 mean no limit.
     const [quota, period] =
       textOf(join(folder, "cpu.max"))?.split(/\s+/) ??
       ["cpu.cfs_quota_us", "cpu.cfs_period_us"].map((name) => textOf(join(folder, name)));
@@ -67,13 +67,13 @@ function cpuQuota(root: string): number {
 }
 
 /**
- * The folders of a controller's groups that this process is in, its own first, then those above. A container may see the
- * path that its host has, under which it has nothing itself: then only what is above it exists.
+ * The folders of this process's control groups for a controller, its own first, then its parents. A container may see
+ * the path that its host has, which does not exist inside; then only existing parents count.
  */
 export function cgroupFolders(controller: "cpu" | "memory", root = "/"): readonly string[] {
   const at = join(root, "sys/fs/cgroup");
   const groups = (textOf(join(root, "proc/self/cgroup")) ?? "").split("\n").flatMap((line) => {
-    // hierarchy:controllers:path; version 2 has no controllers there.
+    // hierarchy:controllers:path; version 2 has no controllers.
     const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
     if (controllers === undefined || path === undefined) return [];
     if (controllers === "") return [at, join(at, "unified")].map((top) => ({ top, path }));
@@ -93,10 +93,10 @@ export function cpuMilliseconds(): number {
   return (user + system) / 1000;
 }
 
-/** Bytes of the last cache before the memory, which several processors may share; 16 MiB where the system does not say. */
+/** Size of the last-level cache in bytes, which several processors may share; 16 MiB if unknown. */
 export function lastCache({ root }: Pick<Machine, "root"> = thisMachine()): number {
   const folder = join(root, "sys/devices/system/cpu/cpu0/cache");
-  // One of instructions and one of data, then those of both.
+  // Level 1 has separate caches for instructions and data, hence indices 2 and 3.
   const sizes = [3, 2].map((index) => /^(\d+)K$/.exec(textOf(join(folder, `index${index}`, "size")) ?? "")?.[1]);
   const kilobytes = Number(sizes.find((size) => size !== undefined) ?? 16 * 1024);
   return kilobytes * 1024;
@@ -110,13 +110,13 @@ function textOf(file: string): string | undefined {
   }
 }
 
-/** What tells processors apart for networks, by Linux's names. */
+/** Instruction sets that matter for networks, by Linux's names. */
 const tellingSets = [
   ...["avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "avx512_fp16", "amx_int8", "amx_bf16", "amx_fp16"],
   ...["asimd", "sve", "bf16", "i8mm"],
 ] as const;
 
-/** The processor's instruction sets that are of use for networks, by Linux's names; empty where the system does not say. */
+/** The processor's instruction sets that matter for networks, by Linux's names; empty if unknown. */
 export function instructionSets({ root }: Pick<Machine, "root"> = thisMachine()): readonly string[] {
   const file = join(root, "proc", "cpuinfo");
   if (!existsSync(file)) return [];

@@ -1,4 +1,4 @@
-/** How much memory this process may still take. */
+/** How much memory this process may still use. */
 
 import { readFileSync } from "node:fs";
 import { freemem } from "node:os";
@@ -6,25 +6,28 @@ import { join } from "node:path";
 import { cgroupFolders } from "./machine.node.ts";
 
 /**
- * Bytes that can be taken before the system swaps, refuses, or kills: the least of what the system has left, what each of
- * the control groups above this process has left (a container's limit), and what `ulimit` leaves (`-v` and `-d`).
- * @param root the folder that `proc` and `sys` are in; tests have machines of their own
+ * Bytes available before the system swaps, refuses or kills: the minimum of the system's free memory, of what the
+ * control groups (a container's limit) leave, and of what `ulimit` leaves (`-v` and `-d`).
+ * @param root the folder that contains `proc` and `sys`; tests substitute their own
  */
 export function availableMemory(root = "/"): number {
   return Math.max(0, Math.min(ofSystem(root), ...ofGroups(root), ...ofLimits(root)));
 }
 
-/** `Name:   123 kB` of a file of /proc, in bytes. */
+/** The bytes of a line `Name: 123 kB` in a file of /proc. */
 function kilobytes(text: string | undefined, name: string): number | undefined {
   const found = new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(text ?? "");
   return found === null ? undefined : Number(found[1]) * 1024;
 }
 
 const ofSystem = (root: string): number =>
-  // Without what caches would give back at once where the system does not tell.
+  // Falls back to free memory without reclaimable caches.
   kilobytes(textOf(join(root, "proc/meminfo")), "MemAvailable") ?? freemem();
 
-/** Version 2 has a hard and a throttling limit, version 1 one of its own name. What caches hold unused is given back. */
+/**
+ * Bytes left in the control groups. Version 2 has a hard and a throttling limit, version 1 has one with another name.
+ * Reclaimable caches count as free.
+ */
 function ofGroups(root: string): number[] {
   return cgroupFolders("memory", root).map((folder) => {
     const number = (name: string) => {
@@ -42,10 +45,10 @@ function ofGroups(root: string): number[] {
 
 const ofLimits = (root: string): number[] => [availableAddresses(root), ofLimit(root, "Max data size", "VmData")];
 
-/** Bytes of address space that `ulimit -v` leaves: threads reserve much more of it than they use. */
+/** Bytes of address space that `ulimit -v` leaves; threads reserve much more of it than they use. */
 export const availableAddresses = (root = "/"): number => ofLimit(root, "Max address space", "VmSize");
 
-/** What a limit of `ulimit` allows, without what is taken. */
+/** What a limit of `ulimit` leaves. */
 function ofLimit(root: string, limit: string, taken: string): number {
   const limits = textOf(join(root, "proc/self/limits")) ?? "";
   const most = new RegExp(`^${limit}\\s+(\\d+)`, "m").exec(limits)?.[1];

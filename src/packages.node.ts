@@ -1,4 +1,4 @@
-/** Packages with native parts, which may be absent or not load: asked for when they are needed, and never twice. */
+/** Loads packages with native parts, which may be missing or fail to load: on demand, and only once. */
 
 import { createRequire } from "node:module";
 import type { SenetError } from "./errors.ts";
@@ -6,9 +6,9 @@ import type { SenetError } from "./errors.ts";
 const require = createRequire(import.meta.url);
 
 /**
- * The package, loaded at the first call. Not by `import`: an error on the way would end the process uncaught on Node 20
- * (nodejs/node#51603).
- * @param complain makes the error that each call throws where it does not load
+ * A function that loads the package on its first call. Uses `require`: on Node 20 an error in `import` could end the
+ * process uncaught (nodejs/node#51603).
+ * @param complain creates the error to throw if it does not load
  */
 export function lazily<T>(name: string, complain: (reason: string, cause: unknown) => SenetError): () => T {
   let found: { readonly package: T } | { readonly error: SenetError } | undefined;
@@ -27,7 +27,7 @@ function load<T>(name: string, complain: (reason: string, cause: unknown) => Sen
   }
 }
 
-/** In one line. */
+/** The reason in one line. */
 function reasonOf(name: string, cause: unknown): string {
   const { message, code } =
     cause instanceof Error ? (cause as NodeJS.ErrnoException) : { message: String(cause), code: "" };

@@ -1,6 +1,7 @@
 /**
- * Protobuf messages, written (https://protobuf.dev/programming-guides/encoding): the kinds of values that our formats have.
- * The package that reads others' files has a writer too, of ten times this size, which a page would load for its first answer.
+ * Writes protobuf messages (https://protobuf.dev/programming-guides/encoding), with the kinds of values that our
+ * formats need. The package used for reading also has a writer, but ten times the size, which pages would load before
+ * their first answer.
  */
 
 const varint = 0;
@@ -10,13 +11,13 @@ const bits32 = 5;
 
 const encoder = new TextEncoder();
 
-/** Little-endian, as every machine that runs JavaScript today. */
+/** Little-endian, as are all machines that run JavaScript today. */
 export class ProtoWriter {
   readonly #parts: Uint8Array[] = [];
-  /** Small values stand here until a large one comes between. */
+  /** Small values not yet written to a chunk. */
   #pending: number[] = [];
 
-  /** An integer with a sign, an enum or a boolean; a negative one takes ten bytes. @param value a safe integer */
+  /** A signed integer, an enum or a boolean; negative values take ten bytes. @param value a safe integer */
   int(field: number, value: number): this {
     return this.#tag(field, varint).#varint(value);
   }
@@ -33,7 +34,7 @@ export class ProtoWriter {
     return this.bytes(field, encoder.encode(value));
   }
 
-  /** A view on the value is kept until `finish`. */
+  /** Bytes; not copied, so they must not change until `finish`. */
   bytes(field: number, value: Uint8Array): this {
     this.head(field, value.length);
     if (value.length < 64) {
@@ -45,12 +46,12 @@ export class ProtoWriter {
     return this;
   }
 
-  /** What stands before a value of so many bytes, which whoever calls writes elsewhere. */
+  /** The tag and length of a value that the caller writes separately. */
   head(field: number, length: number): this {
     return this.#tag(field, counted).#varint(length);
   }
 
-  /** Integers one after another, without a tag each. */
+  /** A packed list of integers. */
   packed(field: number, values: readonly number[]): this {
     const all = new ProtoWriter();
     for (const value of values) all.#varint(value);

@@ -1,22 +1,22 @@
-/** The types of schemas (schema.ts): what comes out of each, and what may go in. */
+/** Types of schemas (schema.ts), with their outputs and inputs. */
 
-/** Where a value is in the whole: keys and places. */
+/** Path of a value: keys and indices. */
 export type Path = readonly (string | number)[];
 
-/** What is wrong with a value, or with a part of it. */
+/** A fault in a value or a part of it. */
 export interface Issue {
   readonly path: Path;
-  /** In words that go on "expected". */
+  /** What was expected, in words. */
   readonly expected: string;
   readonly found: unknown;
-  /** Of a key that its object cannot have: those that it can. */
+  /** For an unknown key: the known ones. */
   readonly known?: readonly string[];
 }
 
-/** A value that is not as it has to be, with all that is wrong. */
+/** The error for an invalid value, with all its faults. */
 export interface Fault extends Error {
   readonly issues: readonly Issue[];
-  /** For people: a line for each of the first few. */
+  /** Messages for people: one line for each of the first few faults. */
   readonly lines: readonly string[];
 }
 
@@ -24,35 +24,35 @@ export type Result<T> =
   | { readonly success: true; readonly data: T; readonly error?: undefined }
   | { readonly success: false; readonly data?: undefined; readonly error: Fault };
 
-/** Something more that a value of the right kind has to be. */
+/** An additional condition on a value of the right type. */
 export interface Check<T> {
-  /** What was expected; `undefined` where it is. */
+  /** What was expected; `undefined` if the value is valid. */
   readonly fault?: (value: T) => string | undefined;
-  /** The part of the value that is at fault. */
+  /** The path of the faulty part. */
   readonly path?: Path;
-  /** The same in JSON Schema, where that has a word for it. */
+  /** The condition in JSON Schema, if it can be expressed. */
   readonly json?: Readonly<Record<string, unknown>>;
 }
 
-/** What is found while a value is looked at. */
+/** Context of a validation. */
 export interface Looking {
   readonly path: Path;
   readonly issues: Issue[];
 }
 
-/** @typeParam I what may be handed in, where the types are known: what has a default may be left out */
+/** @typeParam I the input type, in which keys with defaults are optional */
 export interface Schema<T = unknown, I = unknown> {
   readonly kind: string;
   readonly checks: readonly Check<never>[];
-  /** May be left out of an object. */
+  /** Whether the key may be missing from an object. */
   readonly isOptional?: boolean;
   check(...more: readonly Check<T>[]): this;
-  /** With defaults filled in. @throws Fault */
+  /** The value with defaults filled in. @throws Fault */
   parse(value: unknown): T;
   safeParse(value: unknown): Result<T>;
-  /** The value with its defaults; where it is not as it has to be, whatever, and issues. */
+  /** Validates a value and returns it with its defaults; if it is invalid, adds issues and returns anything. */
   look(value: unknown, looking: Looking): unknown;
-  /** Of the types only. */
+  /** Exists only in types. */
   readonly "~in": I;
 }
 
@@ -67,7 +67,7 @@ export interface Enum<V extends string> extends Schema<V, V> {
   readonly options: readonly V[];
 }
 
-/** Around another one. */
+/** A schema around another one. */
 export interface Wrapping<T, I, S extends Schema = Schema> extends Schema<T, I> {
   readonly inner: S;
 }
@@ -88,13 +88,13 @@ export type Shape = Readonly<Record<string, Schema>>;
 
 export interface ObjectSchema<S extends Shape = Shape, T = OutputOf<S>, I = InputOf<S>> extends Schema<T, I> {
   readonly shape: S;
-  /** What becomes of keys that the shape does not have. */
+  /** How unknown keys are treated. */
   readonly others: "refused" | "left out" | "kept";
 }
 
 type Flat<T> = { [K in keyof T]: T[K] };
 
-/** Of an object of this shape. */
+/** Output type of an object with this shape. */
 export type OutputOf<S extends Shape> = Flat<
   { -readonly [K in keyof S as S[K] extends Optional<unknown, unknown> ? never : K]: output<S[K]> } & {
     -readonly [K in keyof S as S[K] extends Optional<unknown, unknown> ? K : never]?: output<S[K]>;

@@ -1,7 +1,7 @@
 /**
- * What a value has to be that comes from a file, a flag or a request: one declaration gives its type, its check in words,
- * and its defaults. Written as zod's small form (`zod/mini`) is, of which this is what is needed here: zod takes 40 kB of
- * what a page loads before its first answer.
+ * Schemas for values from files, flags and requests: one declaration gives the type, the check with its messages, and
+ * the defaults. A subset of zod's functional API (`zod/mini`), written here because zod takes 40 kB of what a page
+ * loads before its first answer.
  */
 
 import { nearestNames } from "./names.ts";
@@ -30,7 +30,7 @@ export type * from "./schema-types.ts";
 
 /**
  * `depths.0: expected a whole number, found "a"`
- * @param nameOf what the first step of the path is called
+ * @param nameOf gives the name of the path's first key
  */
 export function issueLine({ path, expected, found, known }: Issue, nameOf = (key: string) => key): string {
   const [first, ...others] = path.map((step) => `${step}`.slice(0, 100));
@@ -65,7 +65,7 @@ class SchemaFault extends Error implements Fault {
 export const isFault = (error: unknown): error is Fault => error instanceof SchemaFault;
 
 type Look = (value: unknown, looking: Looking) => unknown;
-/** What a schema has besides what all have. */
+/** The properties of a schema beyond the common ones. */
 type Facts<S extends Schema> = Omit<S, keyof Schema> & Pick<Schema, "kind" | "isOptional">;
 
 function schema<S extends Schema>(facts: Facts<S>, look: Look, checks: readonly Check<never>[] = []): S {
@@ -105,7 +105,7 @@ const fail = ({ path, issues }: Looking, expected: string, found: unknown): unkn
 
 const within = ({ path, issues }: Looking, step: string | number): Looking => ({ path: [...path, step], issues });
 
-/** Values that are as they are. */
+/** A schema that only tests a value. */
 const plain = <S extends Schema>(facts: Facts<S>, is: (value: unknown) => boolean, expected: string): S =>
   schema(facts, (value, looking) => (is(value) ? value : fail(looking, expected, value)));
 
@@ -114,9 +114,9 @@ type Plain<T> = Schema<T, T>;
 export const string = (): Plain<string> => plain({ kind: "string" }, (value) => typeof value === "string", "a text");
 export const boolean = (): Plain<boolean> =>
   plain({ kind: "boolean" }, (value) => typeof value === "boolean", "true or false");
-/** A finite one. */
+/** A finite number. */
 export const number = (): Plain<number> => plain({ kind: "number" }, Number.isFinite, "a number");
-/** One that JavaScript has exactly. */
+/** A safe integer. */
 export const int = (): Plain<number> => plain({ kind: "int" }, Number.isSafeInteger, "a whole number");
 export const unknown = (): Plain<unknown> => plain({ kind: "unknown" }, () => true, "");
 export const custom = <T>(is: (value: unknown) => boolean, expected: string): Plain<T> =>
@@ -166,20 +166,20 @@ function objectOf<S extends Shape>(shape: S, others: ObjectSchema["others"]): Ob
       if (others === "kept") parts.push([key, found]);
       else looking.issues.push({ path: [...looking.path, key], expected: "nothing of this name", found, known });
     }
-    // A key `__proto__` too becomes one, and no more.
+    // Even a key `__proto__` becomes an ordinary key.
     return Object.fromEntries(parts);
   };
   return schema<ObjectSchema<S>>({ kind: "object", shape, others } as Facts<ObjectSchema<S>>, look);
 }
 
-/** Other keys are left out. */
+/** An object; other keys are dropped. */
 export const object = <S extends Shape>(shape: S): ObjectSchema<S> => objectOf(shape, "left out");
-/** Other keys are faults. */
+/** An object; other keys are faults. */
 export const strictObject = <S extends Shape>(shape: S): ObjectSchema<S> => objectOf(shape, "refused");
-/** Other keys stay as they are. */
+/** An object; other keys are kept. */
 export const looseObject = <S extends Shape>(shape: S): ObjectSchema<S> => objectOf(shape, "kept");
 
-/** With more keys, without its checks. */
+/** An object schema with more keys, without the original's checks. */
 export const extend = <S extends Shape, More extends Shape>(
   { shape, others }: ObjectSchema<S, unknown, unknown>,
   more: More,
@@ -202,7 +202,7 @@ export function record<S extends Schema>(
   );
 }
 
-/** What one of them takes; the first that does has it. */
+/** A value that matches one of the options; the first match wins. */
 export function union<const S extends readonly Schema[]>(options: S): Union<output<S[number]>, input<S[number]>> {
   return schema<Union<output<S[number]>, input<S[number]>>>({ kind: "union", options }, (value, looking) => {
     const faults: Issue[][] = [];
@@ -214,7 +214,7 @@ export function union<const S extends readonly Schema[]>(options: S): Union<outp
     }
     const depth = looking.path.length;
     const deeper = faults.filter(([first]) => first!.path.length > depth);
-    // Of the right kind, and wrong within.
+    // The value has the type of one option, but a fault within.
     if (deeper.length === 1) return looking.issues.push(...deeper[0]!);
     const words = faults.map(([first]) => [...first!.path.slice(depth), first!.expected].join(": "));
     return fail(looking, [...new Set(words)].join(" or "), value);
@@ -222,8 +222,8 @@ export function union<const S extends readonly Schema[]>(options: S): Union<outp
 }
 
 /**
- * Objects that are told apart by one of their keys, which has a literal in each.
- * @param options a function where they are not all there from the start
+ * Objects told apart by one key, which has a different literal in each.
+ * @param options a function if options are added later
  */
 export function discriminatedUnion<const S extends readonly ObjectSchema<Shape, unknown, unknown>[]>(
   key: string,
@@ -246,7 +246,7 @@ export const optional = <S extends Schema>(inner: S): Optional<output<S> | undef
     (value, looking) => (value === undefined ? value : inner.look(value, looking)),
   );
 
-/** Left out, or what it is: never `undefined`. */
+/** An optional key, whose value is never `undefined`. */
 export const exactOptional = <S extends Schema>(inner: S): Optional<output<S>, input<S>> =>
   schema<Optional<output<S>, input<S>>>({ kind: "optional", inner, isOptional: true }, (value, looking) =>
     inner.look(value, looking),
@@ -267,13 +267,13 @@ export const _default = <S extends Schema>(
     value === undefined ? initial : inner.look(value, looking),
   );
 
-/** The same, with a type that nobody writes to. */
+/** The same schema with a read-only type. */
 export const readonly = <S extends Schema>(inner: S): Wrapping<Readonly<output<S>>, input<S>> =>
   schema<Wrapping<Readonly<output<S>>, input<S>>>({ kind: "readonly", inner }, (value, looking) =>
     inner.look(value, looking),
   );
 
-/** What becomes of a value that is as it has to be. `refuse` says what else was expected. */
+/** Converts a valid value; `refuse` reports what else was expected. */
 export const convert = <S extends Schema, T>(
   inner: S,
   to: (value: output<S>, refuse: (expected: string) => never) => T,
@@ -285,7 +285,7 @@ export const convert = <S extends Schema, T>(
     return to(seen as output<S>, (expected) => fail(looking, expected, value) as never);
   });
 
-/** What is done to a value before it is looked at. */
+/** Converts a value before it is validated. */
 export const readFrom = <S extends Schema>(from: (value: unknown) => unknown, inner: S): Wrapping<output<S>, unknown> =>
   schema<Wrapping<output<S>, unknown>>({ kind: "readFrom", inner }, (value, looking) =>
     inner.look(from(value), looking),
@@ -320,14 +320,14 @@ export const regex = (pattern: RegExp, expected = `a text of the form ${pattern.
   json: { pattern: pattern.source },
 });
 
-/** @param path of the part that is to blame; default: the whole */
+/** @param path path of the faulty part; default: the whole value */
 export const refine = <T>(is: (value: T) => boolean, expected: string, path: Path = []): Check<T> => ({
   fault: (value) => (is(value) ? undefined : expected),
   path,
 });
 
-/** A check that finds its own words. */
+/** A check that provides its own message. */
 export const finding = <T>(fault: (value: T) => string | undefined): Check<T> => ({ fault });
 
-/** What it is for, in documents for others. */
+/** A description for generated documents. */
 export const describe = (description: string): Check<unknown> => ({ json: { description } });

@@ -1,6 +1,6 @@
-/** SHA-256 (FIPS 180-4), where one answer at once is wanted: Node and browsers have it, but not in the same way. */
+/** Synchronous SHA-256 (FIPS 180-4) for Node and browsers, whose built-in versions differ. */
 
-/** The first 64 bits of the roots of the first primes, of which the digest is made. */
+/** Fractional bits of the roots of the first primes, the constants of the algorithm. */
 const primes = (() => {
   const found: number[] = [];
   for (let n = 2; found.length < 64; n++) if (found.every((prime) => n % prime > 0)) found.push(n);

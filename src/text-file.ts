@@ -1,8 +1,8 @@
-/** Text files as editors write them. */
+/** Reads text files as editors write them. */
 
 /**
- * The text of a file without its byte order mark: UTF-8, or UTF-16 where the mark says so, as Windows' editors and
- * PowerShell write it.
+ * Decodes a text file and drops its byte order mark: UTF-8, or UTF-16 if the mark says so, as written by Windows
+ * editors and PowerShell.
  */
 export function decodeText(bytes: Uint8Array): string {
   const encoding = bytes[0] === 0xff && bytes[1] === 0xfe ? "utf-16le" : isBigEndian(bytes) ? "utf-16be" : "utf-8";
@@ -11,5 +11,5 @@ export function decodeText(bytes: Uint8Array): string {
 
 const isBigEndian = (bytes: Uint8Array): boolean => bytes[0] === 0xfe && bytes[1] === 0xff;
 
-/** Its lines, however they end, without the empty ones at the end. */
+/** The lines of a text, with any line endings, without empty lines at the end. */
 export const linesOf = (text: string): string[] => text.replace(/\s+$/, "").split(/\r\n|\n|\r/);

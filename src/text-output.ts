@@ -1,26 +1,24 @@
-/** Numbers, values and whole texts as programs and terminals get them. */
+/** Formats numbers, values and texts for programs and terminals. */
 
 import { escaped, oneLine, unprintable } from "./text.ts";
 
-/** As `oneLine`, for text whose line breaks are our own. */
+/** Like `oneLine`, but keeps line breaks, for text whose line breaks are ours. */
 export const ownLines = (text: string): string => text.split("\n").map(oneLine).join("\n");
 
-/** A number without the dust of its last binary places: 14.000000000000002 is 14, 0.1 + 0.2 is 0.3. */
+/** Removes rounding errors in the last digits: 14.000000000000002 becomes 14, 0.1 + 0.2 becomes 0.3. */
 export const dusted = (value: number): number => (Number.isInteger(value) ? value : Number(value.toPrecision(12)));
 
-/**
- * JSON of the very value (numbers to 12 digits), in which nothing can reach a terminal raw: JSON itself escapes C0 alone.
- */
+/** JSON of a value (numbers to 12 digits) that is safe for terminals: JSON itself only escapes C0 characters. */
 export const jsonText = (value: unknown, indent?: number): string =>
   JSON.stringify(value, (_, inner: unknown) => (typeof inner === "number" ? dusted(inner) : inner), indent).replace(
     unprintable,
     (character) =>
-      // JSON's own line breaks, between the values.
+      // Line breaks of the formatting stay.
       character === "\n" ? character : escaped(character),
   );
 
-/** A number as a person writes it: `0.3`, not 0.30000000000000004. */
+/** A number as people write it: `0.3`, not 0.30000000000000004. */
 export const plain = (value: number, digits = 6): string => String(Number(value.toPrecision(digits)));
 
-/** An address, or a text that holds some, without names and passwords. */
+/** Removes user names and passwords from addresses in a text. */
 export const hideCredentials = (text: string): string => text.replace(/(\w+:\/\/)[^/\s]*@/g, "$1");

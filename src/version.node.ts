@@ -1,4 +1,4 @@
-/** What the package says of itself. */
+/** Facts about the package. */
 
 import { readFileSync } from "node:fs";
 
@@ -7,6 +7,6 @@ export interface PackageFacts {
   readonly description: string;
 }
 
-/** From its package.json, which stands above what is compiled. */
+/** Read from package.json, two folders above the compiled file. */
 export const packageFacts = (): PackageFacts =>
   JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as PackageFacts;

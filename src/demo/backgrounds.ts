@@ -1,6 +1,6 @@
 /**
- * What stands behind the things: ten kinds of place, in a frame from 0 to 100. Any thing may stand before any of them
- * (fish fly over towns), so that a network cannot tell the class from the place.
+ * Backgrounds of the demo's pictures: ten kinds of place, in coordinates from 0 to 100. Any object may appear in front
+ * of any of them (fish fly over towns), so that a network cannot tell the class from the background.
  */
 
 import type { Random } from "../random.ts";
@@ -8,11 +8,11 @@ import { between, type Colour, colour, css, happens, lighter, num, pick, points,
 
 export interface Background {
   readonly svg: string;
-  /** The hue that prevails; the thing in front keeps away from it. */
+  /** The dominant hue, which the object avoids. */
   readonly hue: number;
 }
 
-/** A gradient from top to bottom over the whole picture. Its id is free: a picture has one sky. */
+/** A vertical gradient over the whole picture. Its id is unique, since a picture has one sky. */
 const sky = (top: Colour, bottom: Colour): string =>
   `<defs><linearGradient id="sky" x1="0" y1="0" x2="0" y2="1"><stop offset="0" stop-color="${css(top)}"/>` +
   `<stop offset="1" stop-color="${css(bottom)}"/></linearGradient></defs><rect width="100" height="100" fill="url(#sky)"/>`;
@@ -176,7 +176,7 @@ const dots: Place = (random) => {
   };
 };
 
-/** Blots of neighbouring colours, as of wet paint. */
+/** Blots of neighbouring colours, like wet paint. */
 const paint: Place = (random) => {
   const hue = between(random, 0, 360);
   const ground = colour(hue, between(random, 15, 50), between(random, 35, 85));

@@ -1,9 +1,9 @@
 /**
- * The demo's pictures: one thing somewhere in a place, as SVG text. A picture is a function of its class and of chance,
- * so that a seed gives the same pictures everywhere and no data set has to be downloaded.
+ * The demo's pictures: one object in front of a background, as SVG. A picture depends only on its class and a random
+ * stream, so that a seed gives the same pictures everywhere and no data set has to be downloaded.
  *
- * Colour, place, size, turn and background are drawn without a look at the class: only the shape tells what it is.
- * A mirrored picture keeps its class.
+ * Colour, position, size, rotation and background are drawn independently of the class: only the shape reveals it. A
+ * mirrored picture keeps its class.
  */
 
 import type { Random } from "../random.ts";
@@ -11,10 +11,10 @@ import { places } from "./backgrounds.ts";
 import { between, type Colour, colour, css, happens, ink, num, pick, white } from "./brush.ts";
 import { objects, type Paint } from "./objects.ts";
 
-/** The classes, sorted as a folder's listing sorts them. */
+/** The classes, in the order of a folder's listing. */
 export const classNames: readonly string[] = Object.keys(objects);
 
-/** Paints that look well beside each other and before every place. */
+/** Colours that go well together and with every background. */
 const palette: readonly Colour[] = [
   colour(4, 72, 54), // tomato
   colour(18, 82, 60), // coral
@@ -41,7 +41,7 @@ const palette: readonly Colour[] = [
 /** Degrees between two hues, 0 to 180. */
 const hueDistance = (a: number, b: number): number => Math.abs(((((a - b) % 360) + 540) % 360) - 180);
 
-/** One of the palette, a little varied; `apart` from the hues that stand next to it. */
+/** A slightly varied colour of the palette, at least `apart` degrees from neighbouring hues. */
 function choose(random: Random, neighbours: readonly number[], apart: number): Colour {
   const fitting = palette.filter((c) => neighbours.every((hue) => hueDistance(c.hue, hue) >= apart));
   const c = pick(random, fitting);
@@ -52,7 +52,7 @@ function choose(random: Random, neighbours: readonly number[], apart: number): C
   );
 }
 
-/** Colours for the thing: away from the background's hue, and apart from each other. */
+/** Colours for the object, different from the background's hue and from each other. */
 function choosePaint(random: Random, backgroundHue: number): Paint {
   const main = choose(random, [backgroundHue], 45);
   const second = choose(random, [main.hue], 30);
@@ -60,8 +60,9 @@ function choosePaint(random: Random, backgroundHue: number): Paint {
 }
 
 /**
- * One picture of the class as an SVG document of `size` × `size` pixels. It uses no fonts, so that every machine draws it alike.
- * @param random - consumed; a stream of its own for each picture keeps pictures independent of how many are drawn.
+ * A picture of the class as an SVG document of `size` × `size` pixels. It uses no fonts, so that it looks the same on
+ * every machine.
+ * @param random a separate stream for each picture keeps pictures independent of how many are drawn
  */
 export function drawScene(name: string, random: Random, size: number): string {
   const draw = objects[name];
@@ -69,7 +70,7 @@ export function drawScene(name: string, random: Random, size: number): string {
   const place = pick(random, places)(random);
   const paint = choosePaint(random, place.hue);
 
-  // The thing takes 76 to 96 percent of the side; small things may stand farther from the middle.
+  // The object takes 76 to 96 percent of the side; smaller ones may be farther from the centre.
   const scale = between(random, 0.76, 0.96);
   const room = 50 - 47 * scale;
   const x = 50 + between(random, -room, room);
@@ -82,14 +83,14 @@ export function drawScene(name: string, random: Random, size: number): string {
     `scale(${num(scale * mirror * squeeze)} ${num(scale / squeeze)})`;
 
   const shape = draw(random, paint);
-  // Most things have a rim, as a sticker has: the same shape behind it, with fat strokes of one colour.
+  // Most objects have an outline like a sticker: the same shape behind them, with thick strokes in one colour.
   const rim = pick(random, [undefined, white, white, white, ink, ink]);
   const behind =
     rim === undefined
       ? ""
       : `<style>.rim * { stroke: ${css(rim)}; stroke-width: 6.5; stroke-linejoin: round }</style>
 <g class="rim" transform="${transform}">${shape}</g>`;
-  // Haze before the place makes the thing stand out, as the depth of a photograph does.
+  // Haze over the background makes the object stand out, like depth in a photograph.
   const haze = colour(place.hue, 40, 90);
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${size}" height="${size}" viewBox="0 0 100 100">
 ${place.svg}

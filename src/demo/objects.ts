@@ -1,12 +1,12 @@
 /**
- * The twelve things that the pictures show. Each is drawn around the origin in a frame from −50 to 50, y downwards, with
- * colours that it is given and a shape that varies. The colours say nothing about the class: there are blue trees.
+ * The twelve kinds of objects. Each is drawn around the origin in coordinates from −50 to 50, y downwards, with given
+ * colours and a varying shape. Colours do not reveal the class: there are blue trees.
  */
 
 import type { Random } from "../random.ts";
 import { between, type Colour, css, happens, ink, lighter, num, points, polar, repeat, white, whole } from "./brush.ts";
 
-/** The colours of one picture's thing: they stand out from its background and from each other. */
+/** The colours of one picture's object, which contrast with its background and with each other. */
 export interface Paint {
   readonly main: Colour;
   readonly second: Colour;
@@ -196,7 +196,7 @@ const tree: Draw = (random, { main, second, third }) => {
   const trunk = between(random, 4.5, 8);
   const wood = `<path d="M${num(-trunk)} 47 Q${num(-trunk * 0.4)} 20 ${num(-trunk * 0.5)} -6 H${num(trunk * 0.5)} Q${num(trunk * 0.4)} 20 ${num(trunk)} 47 Z" fill="${css(lighter(second, -16))}"/>`;
   if (happens(random, 0.4)) {
-    // A conifer: three tiers, the widest below.
+    // A conifer: three tiers, the widest at the bottom.
     const spread = between(random, 25, 33);
     return `${wood}${repeat(3, (i) => {
       const reach = spread * (1 - i * 0.22);
@@ -224,7 +224,7 @@ const umbrella: Draw = (random, { main, second, third }) => {
   const top = 2 - height;
   const panel = (i: number): string => {
     const [left, right] = [edge[i]!, edge[i + 1]!];
-    // The ribs bulge outwards, more so far from the middle; the rim hangs in small arcs.
+    // The ribs bulge outwards, more so away from the centre; the rim hangs in small arcs.
     return `<path d="M0 ${num(top)} Q${num(left * 0.86)} ${num(top + height * 0.16)} ${num(left)} 2 Q${num((left + right) / 2)} -7 ${num(right)} 2 Q${num(right * 0.86)} ${num(top + height * 0.16)} 0 ${num(top)} Z" fill="${css(i % 2 === 0 ? main : second)}"/>`;
   };
   return `
@@ -232,7 +232,7 @@ const umbrella: Draw = (random, { main, second, third }) => {
     ${repeat(panels, panel)}`;
 };
 
-/** Every class with its drawing, in the order of the labels (the names sort as a folder's listing does). */
+/** All classes with their drawing functions, in the order of the labels (that of a folder's listing). */
 export const objects: Readonly<Record<string, Draw>> = {
   butterfly,
   car,

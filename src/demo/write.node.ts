@@ -1,4 +1,4 @@
-/** Writes the demo's pictures as JPEG files, a folder per class, as any data set of one's own would lie there. */
+/** Writes the demo's pictures as JPEG files, in one folder per class, like any data set. */
 
 import { existsSync } from "node:fs";
 import { readdir, rm, writeFile } from "node:fs/promises";
@@ -19,31 +19,31 @@ export interface DemoOptions {
   readonly valPerClass?: number;
   /** Pictures of each class in `held-back/`; default 1. */
   readonly heldBackPerClass?: number;
-  /** Pixels of a side; default 96. */
+  /** Side in pixels; default 96. */
   readonly size?: number;
   /** Default 0. Equal seeds give equal files. */
   readonly seed?: number;
 }
 
 export interface DemoPictures {
-  /** Holds `train/CLASS/NNN.jpg` and `val/CLASS/NNN.jpg`: what `--data` takes. */
+  /** Folder with `train/CLASS/NNN.jpg` and `val/CLASS/NNN.jpg`, for `--data`. */
   readonly folder: string;
   readonly classes: readonly string[];
   readonly trainImages: number;
   readonly valImages: number;
-  /** Files that neither training nor validation sees, `held-back/CLASS-N.jpg`, one class after the other. */
+  /** Files that are in neither training nor validation, `held-back/CLASS-N.jpg`, sorted by class. */
   readonly heldBack: readonly string[];
 }
 
-/** This file says that the folder's pictures were drawn by us, so that they may be drawn again. */
+/** This file marks a folder whose pictures we drew, so that they may be replaced. */
 const marker = "drawn-by-senet-demo.txt";
 
 const splits = ["train", "val", "held-back"] as const;
 
 /**
- * Draws the pictures into `folder`. A folder that an earlier call filled is drawn anew.
- * @throws SenetError `data` where the folder holds anything else: nobody's own pictures are overwritten; `io`, also where
- * sharp, which encodes too, does not load
+ * Draws the pictures into `folder`, replacing those of an earlier call.
+ * @throws SenetError `data` where the folder has other contents, so that nobody's pictures are overwritten; `io`, also
+ * where sharp, which encodes too, does not load
  */
 export async function writeDemoPictures(folder: string, options: DemoOptions = {}): Promise<DemoPictures> {
   try {
@@ -73,11 +73,11 @@ async function writePictures(folder: string, options: DemoOptions): Promise<Demo
     }
   }
 
-  // sharp renders on threads of its own; a few in flight keep them busy.
+  // sharp renders on its own threads; a few simultaneous calls keep them busy.
   let next = 0;
   const worker = async (): Promise<void> => {
     for (let job = jobs[next++]; job !== undefined; job = jobs[next++]) {
-      // The folders are new: what is there already is not ours.
+      // The folders are new, so an existing file is not ours.
       await writeFile(job.file, await renderScene(job.name, job.keys, size), { flag: "wx" });
     }
   };
@@ -92,7 +92,7 @@ async function writePictures(folder: string, options: DemoOptions): Promise<Demo
   };
 }
 
-/** One picture as JPEG. `keys` seed its chance; even the compression varies a little. */
+/** Draws one picture as JPEG. `keys` seed its random stream; even the compression varies a little. */
 export async function renderScene(name: string, keys: readonly number[], size: number): Promise<Uint8Array> {
   const random = createRandom(...keys);
   const svg = drawScene(name, random, size);
@@ -102,7 +102,7 @@ export async function renderScene(name: string, keys: readonly number[], size: n
     .toBuffer();
 }
 
-/** Makes the folder ours: a new or empty one, or one that we filled before, which is emptied of our pictures. */
+/** Claims the folder: a new or empty one, or one that we filled before, from which our pictures are removed. */
 async function claim(folder: string): Promise<void> {
   makeFoldersSync(folder);
   if (existsSync(join(folder, marker))) {

@@ -1,4 +1,4 @@
-/** Where what was fetched or found out is kept. */
+/** The cache folder for downloads and measurements. */
 
 import { rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -7,10 +7,10 @@ import { makeFoldersSync, reasonOf } from "./files.node.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** `$SENET_CACHE`, else the folder that the system has for such files. */
+/** `$SENET_CACHE`, or the system's usual cache folder. */
 export function cacheFolder(environment: Environment = process.env, platform = process.platform): string {
   const { SENET_CACHE, XDG_CACHE_HOME, LOCALAPPDATA } = environment;
-  // Empty counts as absent: that is how variables are switched off.
+  // An empty variable counts as unset.
   if (SENET_CACHE) return SENET_CACHE;
   if (XDG_CACHE_HOME) return join(XDG_CACHE_HOME, "senet");
   if (platform === "win32") return join(LOCALAPPDATA || join(homedir(), "AppData", "Local"), "senet", "cache");
@@ -18,7 +18,7 @@ export function cacheFolder(environment: Environment = process.env, platform = p
   return join(homedir(), ".cache", "senet");
 }
 
-/** In a line, why nothing can be kept there; none where it can. */
+/** Why the cache cannot be written, in one line; undefined if it can. */
 export function cacheFault(): string | undefined {
   const folder = cacheFolder();
   const probe = join(folder, `.senet-${process.pid}`);

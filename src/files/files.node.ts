@@ -1,4 +1,4 @@
-/** Files read and written, and what went wrong in words. */
+/** Reads and writes files, and puts errors into words. */
 
 import {
   closeSync,
@@ -38,7 +38,7 @@ const reasons: Readonly<Record<string, string>> = {
   ESTALE: "the network drive has lost it",
 };
 
-/** What to try where something could not be written, by what failed; of `where` the user can name another. */
+/** What to try if something could not be written; `another` is what the user can name instead. */
 function remedy(code: string, another: string): string {
   if (code === "ENOSPC" || code === "EDQUOT") return `free some space, or ${another}`;
   if (code === "EACCES" || code === "EPERM" || code === "EROFS") return `${another} where you may write`;
@@ -55,13 +55,13 @@ export const codeOf = (cause: unknown): string => (cause as NodeJS.ErrnoExceptio
 /** Why a file operation failed, in words. */
 export const reasonOf = (cause: unknown): string => reasons[codeOf(cause)] ?? causeText(cause);
 
-/** The error of a failed file operation, in words. */
+/** The error for a failed file operation. */
 export function ioError(what: string, where: string, cause: unknown, hint?: string): SenetError {
   return new SenetError("io", what, { where, found: reasonOf(cause), cause, ...(hint === undefined ? {} : { hint }) });
 }
 
 /**
- * The error of something that could not be written, with what fits its reason to try.
+ * The error for a failed write, with a hint that fits the reason.
  * @param another what the user can name instead: "another --out"
  */
 export const writeError = (
@@ -71,15 +71,15 @@ export const writeError = (
   another = `another ${option("out")}`,
 ): SenetError => ioError(what, where, cause, remedy(codeOf(cause), another));
 
-/** Without waiting for whoever would write into a pipe. */
+/** Does not block on a pipe without writer. */
 export const READ_FLAGS: number = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
-/** What is no file may have no end, or nothing to read for ever; a folder says so itself when it is read. */
+/** Refuses anything but regular files: reading others may never end. (A folder reports itself when read.) */
 export function assertFile(found: Stats): void {
   if (!found.isFile() && !found.isDirectory()) throw new Error("it is a pipe, a socket or a device, not a file");
 }
 
-/** The bytes of a file. @throws SenetError `io` where it cannot be read, or is no file */
+/** The bytes of a file. @throws SenetError `io` where it cannot be read, or is not a regular file */
 export async function readBytes(path: string): Promise<Uint8Array> {
   try {
     const file = await open(path, READ_FLAGS);
@@ -94,7 +94,7 @@ export async function readBytes(path: string): Promise<Uint8Array> {
   }
 }
 
-/** The same at once, for small files. @throws SenetError `io` */
+/** The same, synchronously, for small files. @throws SenetError `io` */
 export function readBytesSync(path: string, what = "cannot be read"): Uint8Array {
   try {
     const file = openSync(path, READ_FLAGS);
@@ -109,7 +109,7 @@ export function readBytesSync(path: string, what = "cannot be read"): Uint8Array
   }
 }
 
-/** Makes a folder, with those above it; one that is there is fine. @throws SenetError `io` */
+/** Creates a folder and its parents, if they do not exist. @throws SenetError `io` */
 export async function makeFolder(path: string, another?: string): Promise<void> {
   try {
     makeFoldersSync(path);
@@ -119,9 +119,9 @@ export async function makeFolder(path: string, another?: string): Promise<void> 
 }
 
 /**
- * The same at once. Node's own way comes to no end in folders that have nothing and take nothing, as `/proc`, and says of
- * a read-only disk that a folder is missing.
- * @throws Error of the system
+ * The same, synchronously. Node's own function never returns in folders like `/proc` that refuse new entries, and
+ * reports a missing folder on a read-only disk.
+ * @throws the system's error
  */
 export function makeFoldersSync(path: string): void {
   const above = dirname(path);

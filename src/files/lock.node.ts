@@ -1,4 +1,4 @@
-/** One process at a time: a file that says who is at work, and that a dead one cannot keep. */
+/** Lock files: one process at a time, and a dead process does not keep its lock. */
 
 import { linkSync, lstatSync, readFileSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
@@ -16,16 +16,19 @@ const holderSchema = z.object({
 });
 type Holder = z.output<typeof holderSchema>;
 
-/** A holder touches its lock so often; one on another machine that has not for so long is gone. */
+/**
+ * How often a holder touches its lock; a lock of another machine that has not been touched for ten times as long is
+ * stale.
+ */
 const beatMs = 60_000;
 const silentMs = 10 * beatMs;
-/** Where links cannot be made, a lock is empty for a moment before its holder stands in it. */
+/** On file systems without links, a new lock is empty for a moment. */
 const unfinishedMs = 10_000;
 
 /**
- * A lock, held until `release` or the end of this process. It is a small file: the process that made it, when that
- * started, and on which machine. Of two that want it at once one gets it. What a process that was killed left is taken
- * over: at once on the same machine, after ten minutes without a sign of life on another.
+ * A lock, held until `release` or the end of this process: a small file with the process's number, start time and
+ * machine. If two processes want it at the same time, one gets it. A killed process's lock is taken over: at once on
+ * the same machine, after ten minutes without a sign of life on another.
  */
 export class Lock {
   readonly #path: string;
@@ -34,10 +37,10 @@ export class Lock {
   readonly #atExit = () => this.#remove();
 
   /**
-   * @param path of the lock's own file
-   * @param what it guards, for the error: "this folder has a run under way"
-   * @param hint what to try where it is held
-   * @throws SenetError `usage` where another process (or this one) holds it, `io` where it cannot be written
+   * @param path path of the lock file
+   * @param what describes the conflict, for the error: "this folder has a run under way"
+   * @param hint what to try if it is held
+   * @throws SenetError `usage` where another process (or this one) holds it; `io` where it cannot be written
    */
   constructor(path: string, what: string, hint: string) {
     this.#path = path;
@@ -59,12 +62,15 @@ export class Lock {
   }
 
   #remove(): void {
-    // Not one that another process has made since, for example where somebody deleted ours.
+    // Does not remove a lock that another process has created since, for example after somebody deleted ours.
     if (textOf(this.#path) === this.#text) rmSync(this.#path, { force: true });
   }
 }
 
-/** False where there is a lock already. Whoever reads the lock finds all of it: it is written aside, then linked. */
+/**
+ * Creates the lock; false if there is one already. It is written under another name and then linked, so that readers
+ * always see it complete.
+ */
 function create(path: string, text: string): boolean {
   const aside = asideIn(dirname(path));
   try {
@@ -79,7 +85,7 @@ function create(path: string, text: string): boolean {
     if (codeOf(error) === "EEXIST") return false;
     if (!["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"].includes(codeOf(error))) throw error;
   }
-  // Not every file system has links.
+  // Some file systems have no links.
   try {
     writeFileSync(path, text, { flag: "wx" });
     return true;
@@ -89,7 +95,7 @@ function create(path: string, text: string): boolean {
   }
 }
 
-/** Takes a stale lock away. @throws SenetError `usage` where it is held */
+/** Removes a stale lock. @throws SenetError `usage` where it is held */
 function takeOver(path: string, what: string, hint: string): void {
   const text = textOf(path);
   const silent = silenceOf(path);
@@ -107,7 +113,7 @@ function takeOver(path: string, what: string, hint: string): void {
       hint: here ? hint : `${hint}; or, where that process is gone, delete ${path}`,
     });
   }
-  // Another process may have been faster, and the lock that is there by now its own: that one goes back.
+  // Another process may have been faster, so that this is its new lock: then it is put back.
   const aside = asideIn(dirname(path));
   try {
     renameSync(path, aside);
@@ -152,6 +158,6 @@ function touch(path: string): void {
   try {
     utimesSync(path, new Date(), new Date());
   } catch {
-    // Somebody deleted it; there is nothing left to keep.
+    // Somebody deleted it, so nothing is left to put back.
   }
 }

@@ -1,4 +1,4 @@
-/** Files that are there whole or not at all. */
+/** Atomic writing of files. */
 
 import { randomBytes } from "node:crypto";
 import { constants, type Stats } from "node:fs";
@@ -7,17 +7,18 @@ import { dirname, join } from "node:path";
 import { codeOf, writeError } from "./files.node.ts";
 import { isOver, self } from "./owner.node.ts";
 
-/** Nobody takes so long between two writes: the writer is gone, wherever it ran. */
+/** Temporary files that have not changed for this long were abandoned. */
 const abandonedAfterMs = 3_600_000;
 
 /**
- * Writes aside, flushes to the disk, then renames over `path`: whatever happens, `path` holds its old content or all of
- * the new one, and of two writers at once one's whole. The new file has the permissions of the old one.
+ * Writes a temporary file, flushes it to the disk, and renames it to `path`. Whatever happens, `path` has either its
+ * old content or all of the new one; of two concurrent writers, one wins. The new file gets the permissions of the old
+ * one.
  *
- * A link at `path` is replaced by the file, as git and rsync do, never written through: what it led to stays as it is.
- * A device or a pipe (`/dev/stdout`, `/dev/null`, a FIFO) cannot be replaced and is written to.
- * @param another what to name instead, for the error's hint: "another --out"
- * @throws SenetError `io`; the old file is then untouched and nothing is left aside
+ * A link at `path` is replaced, as by git and rsync, not followed. A device or a pipe (`/dev/stdout`, `/dev/null`, a
+ * FIFO) cannot be replaced and is written to.
+ * @param another what the user can name instead, for the error's hint: "another --out"
+ * @throws SenetError `io`; the old file is then unchanged, and no temporary file is left
  */
 export async function replaceFile(
   path: string,
@@ -38,18 +39,18 @@ export async function replaceFile(
 }
 
 async function statIfThere(path: string): Promise<Stats | undefined> {
-  // A name that ends in a slash means a folder, also one that is not there.
+  // A name that ends in a slash means a folder, even if it does not exist.
   if (/[/\\]$/.test(path)) throw Object.assign(new Error(path), { code: "EISDIR" });
   try {
     return await stat(path);
   } catch (error) {
-    // A link that leads nowhere, or in a circle, is replaced as any other.
+    // A broken or circular link is replaced like any other.
     if (codeOf(error) === "ENOENT" || codeOf(error) === "ELOOP") return undefined;
     throw error;
   }
 }
 
-/** `/dev/stdout` is a link to a file where the output was sent into one; its place among the devices is not ours. */
+/** If output is redirected, `/dev/stdout` is a link to a file; that link is not ours to replace. */
 async function isOfSystem(path: string): Promise<boolean> {
   const folder = await realpath(dirname(path));
   return folder === "/dev" || folder.startsWith("/proc/");
@@ -58,7 +59,7 @@ async function isOfSystem(path: string): Promise<boolean> {
 async function replace(path: string, chunks: readonly (Uint8Array | string)[], mode?: number): Promise<void> {
   const folder = dirname(path);
   const aside = asideIn(folder);
-  // O_EXCL: a file of our own, not one (or a link) that somebody has put there.
+  // O_EXCL: never opens a file or link that somebody else put there.
   const file = await open(aside, "wx", mode === undefined ? 0o666 : 0o600);
   try {
     try {
@@ -77,7 +78,7 @@ async function replace(path: string, chunks: readonly (Uint8Array | string)[], m
 }
 
 async function writeInto(path: string, chunks: readonly (Uint8Array | string)[]): Promise<void> {
-  // Where the output goes into a file, behind what is there.
+  // If the output is a file, appends to it.
   const file = await open(path, constants.O_WRONLY | constants.O_APPEND);
   try {
     await writeAll(file, chunks);
@@ -90,7 +91,7 @@ async function writeAll(file: FileHandle, chunks: readonly (Uint8Array | string)
   for (const chunk of chunks) await file.writeFile(chunk);
 }
 
-/** The new name survives a loss of power only when the folder is on the disk too; not every system can. */
+/** A renamed file only survives a power loss if its folder is flushed too; not all systems support that. */
 async function syncFolder(folder: string): Promise<void> {
   try {
     const handle = await open(folder, "r");
@@ -100,17 +101,17 @@ async function syncFolder(folder: string): Promise<void> {
       await handle.close();
     }
   } catch {
-    // The file itself is written and in its place.
+    // The file itself is written and in place.
   }
 }
 
 const host = self.host.replace(/[^\w.]/g, "_");
-/** A name of this process alone, which `removeLeftovers` knows. */
+/** A unique temporary name for this process, which `removeLeftovers` recognises. */
 export const asideIn = (folder: string): string =>
   join(folder, `senet-${host}-${self.pid}-${randomBytes(6).toString("hex")}.partial`);
 const asidePattern = /^senet-(.+)-(\d+)-[0-9a-f]{12}\.partial$/;
 
-/** Takes away what writers that were killed have left in a folder; those at work are not disturbed. */
+/** Removes temporary files that killed writers left in a folder; those of running ones stay. */
 export async function removeLeftovers(folder: string): Promise<void> {
   for (const name of await readdir(folder).catch(() => [])) {
     const match = asidePattern.exec(name);

@@ -1,6 +1,6 @@
-/** The upper half of float32, which is what gradients may travel as. */
+/** bf16, the upper half of float32, in which gradients may be sent. */
 
-/** Rounded to the nearest, of two equally near ones to the even one; what is not a number stays so. */
+/** Rounds to nearest, ties to even; NaN stays NaN. */
 export function toBf16(from: Float32Array, into: Uint16Array): void {
   const bits = new Uint32Array(from.buffer, from.byteOffset, from.length);
   for (let i = 0; i < bits.length; i++) {

@@ -1,9 +1,8 @@
 /**
- * The sum over all ranks of a piece of memory, where it lies, in two exchanges that go on by themselves: each rank gets its
- * share of everybody's numbers, adds them up in the order of the ranks, and gives the sums to all. This sends as much as the
- * best algorithms of a library's own all-reduce, and copies nothing besides. Sums are the same to the last bit wherever a
- * number stands, however memory is divided into buckets, and in every library; and what is sent may be shorter than what is
- * added.
+ * Sums a piece of memory over all ranks, in place, by two non-blocking exchanges: each rank receives its share of all
+ * ranks' numbers, adds them in the order of the ranks, and sends the sums to all. This sends as much as the best
+ * all-reduce algorithms, without extra copies. The results are the same to the last bit for any division into buckets
+ * and any library, and numbers can be sent in a shorter format than they are added in.
  */
 
 import type { Bucket, Wire } from "../ranks.ts";
@@ -14,17 +13,17 @@ export interface BucketHost {
   readonly mpi: Pick<MpiLibrary, "messages" | "add">;
   readonly rank: number;
   readonly count: number;
-  /** Where nobody else sends. */
+  /** A communicator of its own. */
   readonly channel: Handle;
-  /** For what comes in, and is soon given back: memory that is used again and again stays in the processor's cache. */
+  /** Borrows memory for received numbers; reused memory stays in the processor's cache. */
   borrow(bytes: number): ArrayBuffer;
   giveBack(memory: ArrayBuffer): void;
   begun(bucket: MpiBucket): void;
-  /** Waits, and lets everything go on meanwhile. */
+  /** Waits, while everything else proceeds. */
   until(isSo: () => boolean): Promise<void>;
 }
 
-/** A part of the memory, and what travels of it. */
+/** A part of the memory, and what is sent of it. */
 interface Share {
   readonly rank: number;
   readonly numbers: Float32Array;
@@ -37,14 +36,14 @@ export class MpiBucket implements Bucket {
   readonly #own: Share;
   readonly #others: readonly Share[];
   readonly #messages: Messages;
-  /** What has come in, by the rank that it is from: each has this rank's share. */
+  /** Received numbers by sending rank: their values for this rank's share. */
   #received: readonly (Float32Array | Uint16Array)[] = [];
   #borrowed: ArrayBuffer | undefined;
   #stage: "idle" | "scattering" | "gathering" = "idle";
 
   /**
-   * @param data begins in a buffer that stays where it is
-   * @param tag and the one after it: no other bucket that is under way has them, and on all ranks the same one has
+   * @param data memory that does not move
+   * @param tag this tag and the next are used; no other active bucket may have them, and all ranks must use the same
    */
   constructor(host: BucketHost, data: Float32Array, wire: Wire, tag: number) {
     this.#host = host;
@@ -52,7 +51,7 @@ export class MpiBucket implements Bucket {
     const size = Math.ceil(data.length / host.count);
     const shares = Array.from({ length: host.count }, (_, rank): Share => {
       const numbers = data.subarray(rank * size, (rank + 1) * size);
-      // What is sent as it is needs no copy.
+      // Numbers sent as float32 need no copy.
       return { rank, numbers, sent: wire === "bf16" ? new Uint16Array(numbers.length) : numbers };
     });
     this.#own = shares[host.rank]!;
@@ -98,22 +97,22 @@ export class MpiBucket implements Bucket {
     return this.#host.until(() => this.#stage === "idle");
   }
 
-  /** All that this rank has got of its share, and its own, in the order of the ranks. */
+  /** Adds all values for this rank's share in the order of the ranks. */
   #add(): void {
     const own = this.#own;
-    // As the others' numbers are by now.
+    // Rounds own numbers as the others' were.
     encode(own);
     decode(own);
     const theirs = this.#received.map((part) => (part instanceof Uint16Array ? decoded(part) : part));
     const { mpi } = this.#host;
-    // Of two numbers the sum is the same whichever comes first.
+    // The sum of two numbers does not depend on their order.
     const [first, ...before] = theirs.slice(0, own.rank);
     if (first !== undefined) {
       for (const part of before) mpi.add(part, first);
       mpi.add(first, own.numbers);
     }
     for (const part of theirs.slice(own.rank)) mpi.add(part, own.numbers);
-    // All have what travels.
+    // Keeps what the others receive.
     encode(own);
     decode(own);
   }

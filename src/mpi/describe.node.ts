@@ -1,11 +1,11 @@
-/** Which MPI libraries this machine has, for `senet doctor`. */
+/** Describes this machine's MPI libraries, for `senet doctor`. */
 
 import { spawnSync } from "node:child_process";
 import type { Flavour } from "./library.node.ts";
 
 /**
- * `Open MPI v4.1.4 (libmpi.so.40)`, or why there is none. Each is loaded in a process of its own: two of them have the same
- * names in them, and this process needs neither.
+ * A description such as `Open MPI v4.1.4 (libmpi.so.40)`, or why there is none. Each is loaded in a separate process:
+ * two of them have symbols of the same names, and this process needs neither.
  */
 export function describeMpi(): string {
   const flavours: readonly Flavour[] = ["Open MPI", "MPICH"];

@@ -1,17 +1,17 @@
-/** All processes that one command has started. */
+/** The processes started by one launcher. */
 
 import type { Ranks } from "../ranks.ts";
 
-/** A job's processes; with what only the command that trains needs to know. */
+/** A job's ranks, with facts that the training command needs. */
 export interface Job extends Ranks {
-  /** For people: `2 on host a, 2 on host b, by Open MPI v4.1.4`. */
+  /** Description: `2 on host a, 2 on host b, by Open MPI v4.1.4`. */
   readonly where: string;
-  /** Whether it is the first of its host's processes that are still there. */
+  /** Whether this is the first remaining process on its host. */
   readonly speaks: boolean;
-  /** How many processors of its host the launcher may use, and has left to none of the processes. */
+  /** Number of the host's processors that the launcher has assigned to no process. */
   readonly idleProcessors: number;
-  /** After the last word of all. */
+  /** Ends this process's part, after all communication. */
   close(): Promise<void>;
-  /** Ends all processes. */
+  /** Ends all processes of the job. */
   abort(code: number): never;
 }

@@ -1,4 +1,4 @@
-/** Whether this process is one of a job's, and which: by what mpirun and srun leave in the environment. */
+/** Finds out whether this process belongs to an MPI job, from the environment that mpirun and srun set. */
 
 import { fstatSync } from "node:fs";
 import { SenetError } from "../errors.ts";
@@ -9,15 +9,15 @@ import { processorsOf } from "./processors.node.ts";
 
 export interface Launch {
   readonly count: number;
-  /** Whose library it wants. */
+  /** The kind of MPI library that it needs. */
   readonly flavour: Flavour;
-  /** For people. */
+  /** Name of the launcher, for messages. */
   readonly launcher: string;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** `undefined` where nobody has started several processes. */
+/** How the process was launched; `undefined` if not by an MPI launcher. */
 export function launchOf(environment: Environment = process.env): Launch | undefined {
   const number = (name: string) => {
     const value = Number.parseInt(environment[name] ?? "", 10);
@@ -26,7 +26,7 @@ export function launchOf(environment: Environment = process.env): Launch | undef
   const open = number("OMPI_COMM_WORLD_SIZE");
   if (open !== undefined) return { count: open, flavour: "Open MPI", launcher: "Open MPI's mpirun" };
   const slurm = number("SLURM_STEP_NUM_TASKS") ?? number("SLURM_NTASKS");
-  // srun --mpi=pmix, which Open MPI speaks; --mpi=pmi2, which MPICH does.
+  // srun --mpi=pmix is for Open MPI, --mpi=pmi2 for MPICH.
   if (environment.PMIX_RANK !== undefined && slurm !== undefined) {
     return { count: slurm, flavour: "Open MPI", launcher: "Slurm's srun" };
   }
@@ -50,12 +50,12 @@ const noJob: Job = {
 let opened: Promise<Job> | undefined;
 
 /**
- * The job that this process is of, opened the first time; nothing is loaded where there is none. A library can be started
- * once in a process: who asks again gets the same.
+ * The job of this process, opened on the first call; without a job, nothing is loaded. A library can only be
+ * initialised once per process, so later calls return the same job.
  *
- * What all ranks have done is ended by `close`, and what one of them cannot go on with by `abort`, which ends all: the others
+ * `close` ends a job that all ranks have completed; `abort` ends all ranks if one cannot continue, since the others
  * would wait for it.
- * @throws SenetError `executor` where its library is not there, or another's
+ * @throws SenetError `executor` where its library is missing, or of another kind
  */
 export function openJob(): Promise<Job> {
   opened ??= open();
@@ -77,9 +77,9 @@ async function open(): Promise<Job> {
 }
 
 /**
- * MPICH's launcher talks to its processes by a socket that they inherit; npm, as many programs, closes it for those that it
- * starts.
- * @throws SenetError `executor` where it is not there
+ * Checks the socket through which MPICH's launcher communicates, which processes inherit; npm and many other programs
+ * close it for their children.
+ * @throws SenetError `executor` where it is closed
  */
 export function requireConnection(environment: Environment = process.env): void {
   const name = "PMI_FD";

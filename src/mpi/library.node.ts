@@ -1,49 +1,51 @@
 /**
- * Finds the MPI library on this machine and binds what is used of it. There are two binary interfaces: Open MPI's handles
- * are addresses of objects in the library, MPICH's (and those of Intel MPI and MVAPICH, which follow it) are integers.
+ * Finds and binds the MPI library. There are two binary interfaces: Open MPI's handles are addresses of objects in the
+ * library; those of MPICH (and of Intel MPI and MVAPICH, which follow it) are integers.
  */
 
 import koffi from "koffi";
 import { causeText, SenetError } from "../errors.ts";
 
-/** A communicator, a type: as the library wants it. */
+/** A handle of a communicator or type. */
 export type Handle = bigint | number;
 type Native = (...args: readonly (Handle | ArrayBufferView | null)[]) => number;
 
 export type Flavour = "Open MPI" | "MPICH";
 
-/** Memory that native code may hold on to: V8 moves small typed arrays, but never what a buffer of ours holds. */
+/**
+ * Memory that native code may keep a pointer to: V8 moves small typed arrays, but never the contents of an ArrayBuffer.
+ */
 export const ownMemory = (bytes: number): ArrayBuffer => new ArrayBuffer(Math.max(8, bytes));
 
 export interface MpiLibrary {
   readonly flavour: Flavour;
   readonly path: string;
-  /** As it calls itself: `Open MPI v4.1.4`. */
+  /** Name and version: `Open MPI v4.1.4`. */
   readonly version: string;
-  /** @returns the level of threads that it grants */
+  /** Initialises the library. @returns its level of thread support */
   init(): number;
   finalize(): void;
-  /** Ends all processes of the job; it may not return. */
+  /** Ends all processes of the job; may not return. */
   abort(code: number): void;
   rank(): number;
   size(): number;
-  /** All processes of the job. */
+  /** The communicator of all processes. */
   readonly world: Handle;
-  /** The same processes, with messages of their own. */
+  /** A communicator of the same processes with separate messages. */
   duplicate(): Handle;
-  /** @param most that are under way at a time */
+  /** @param most largest number of messages under way */
   messages(channel: Handle, most: number): Messages;
-  /** Takes a message of `world` that has come in. @returns whether there was one */
+  /** Receives a message on `world` if one has arrived. @returns whether there was one */
   take(data: ArrayBufferView, from: number, tag: number): boolean;
-  /** Adds number by number, here: a library does so several times as fast as V8. */
+  /** Adds element by element, locally; several times as fast as V8. */
   add(from: Float32Array, into: Float32Array): void;
 }
 
-/** Messages that are started one by one and asked for together; they go on whenever they are. Their memory has to stay. */
+/** Messages that are started one by one and checked together, which also advances them. Their memory must not move. */
 export interface Messages {
   send(data: ArrayBufferView, to: number, tag: number): void;
   receive(data: ArrayBufferView, from: number, tag: number): void;
-  /** Whether all that were started are done; then others can be. */
+  /** Whether all started messages are done; then new ones can be started. */
   areDone(): boolean;
 }
 
@@ -55,15 +57,15 @@ const names: Readonly<Record<Flavour, readonly string[]>> = {
   MPICH: ["libmpi.so.12", "libmpich.so.12", "libmpi.12.dylib"],
 };
 
-/** Where it is looked for, that of the launcher first. */
+/** Library names to try, the launcher's kind first. */
 export const candidates = (first: Flavour): readonly string[] => [
   ...names[first],
   ...names[first === "MPICH" ? "Open MPI" : "MPICH"],
 ];
 
 /**
- * @param first whose launcher has started the process
- * @throws SenetError `executor` where there is none, or what was named is none
+ * @param first the kind of MPI of the launcher
+ * @throws SenetError `executor` where none is found, or the named file is not one
  */
 export function loadMpi(first: Flavour, path: string | undefined = process.env[pathVariable]): MpiLibrary {
   const isGiven = path !== undefined && path !== "";
@@ -83,12 +85,12 @@ export function loadMpi(first: Flavour, path: string | undefined = process.env[p
   });
 }
 
-/** @throws what the system's loader says */
+/** @throws the system loader's error */
 function bind(path: string): MpiLibrary {
-  // UCX, by which MPICH and some builds of Open MPI send, puts itself between a process and its memory, to know what is given
-  // back; V8 manages its own, and crashed once. It reads this while it is loaded.
+  // UCX, the transport of MPICH and some builds of Open MPI, hooks memory management, which crashed V8 once. This
+  // variable is read while the library loads.
   process.env.UCX_MEM_EVENTS ??= "no";
-  // Open MPI's own plugins look for its symbols in the whole process.
+  // Open MPI's plugins look for its symbols globally.
   const library = koffi.load(path, { global: true });
   const version = versionOf(library);
   const flavour: Flavour = hasSymbol(library, "ompi_mpi_comm_world") ? "Open MPI" : "MPICH";
@@ -190,7 +192,7 @@ function hasSymbol(library: ReturnType<typeof koffi.load>, name: string): boolea
   }
 }
 
-/** It may be asked before the library is started. */
+/** Works before initialisation. */
 function versionOf(library: ReturnType<typeof koffi.load>): string {
   const text = new Uint8Array(8192);
   const length = new Int32Array(ownMemory(4));
@@ -200,7 +202,7 @@ function versionOf(library: ReturnType<typeof koffi.load>): string {
   return first.replace("MPICH Version:", "MPICH").replaceAll(/\s+/g, " ").replace("\0", "").trim();
 }
 
-/** Has the system end this process after so many seconds, also where it stands still in a library. */
+/** Lets the system end this process after this many seconds, even if it hangs in a library. */
 export function endIn(seconds: number): void {
   if (process.platform !== "win32") koffi.load(null).func("unsigned int alarm(unsigned int seconds)")(seconds);
 }

@@ -1,4 +1,4 @@
-/** The processors that processes may run on, as Linux writes them: `0-3,8`. Elsewhere nothing is known of them. */
+/** Lists of processors in Linux's notation: `0-3,8`. Unknown on other systems. */
 
 import { readFileSync } from "node:fs";
 
@@ -10,7 +10,7 @@ export function processorsOf(pid: number | "self"): string {
   }
 }
 
-/** How many processors are in `all`, and in none of `lists`. */
+/** Number of processors in `all` but in none of `lists`. */
 export function leftOver(all: string, lists: readonly string[]): number {
   const used = new Set(lists.flatMap(numbersIn));
   return numbersIn(all).filter((number) => !used.has(number)).length;

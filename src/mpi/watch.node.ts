@@ -1,15 +1,17 @@
 /**
- * Whether the other processes still answer. Each sends a word to all others every half second, with how far it has come:
- * MPI itself does not say that another process, or the way to it, is gone.
+ * Watches whether the other processes still respond. Each sends a message with its progress to all others every half
+ * second: MPI itself does not report that another process, or the connection to it, is gone.
  */
 
 import { SenetError } from "../errors.ts";
 import { type Messages, type MpiLibrary, ownMemory } from "./library.node.ts";
 
 const everyMilliseconds = 500;
-/** A process that computes answers between the operations of its step: this is a thousand of them. */
+/**
+ * Silence after which a process counts as gone; a busy process responds between operations, a thousand times as often.
+ */
 const silentMilliseconds = 20_000;
-/** Of the channel `world`, where nothing else is sent. */
+/** Tag on the communicator `world`, which is used for nothing else. */
 const tag = 1;
 
 interface Peers {
@@ -20,9 +22,9 @@ interface Peers {
 
 interface Peer {
   readonly rank: number;
-  /** When it was heard last. */
+  /** Time of its last message. */
   heard: number;
-  /** How many waits it has come to. */
+  /** Number of waits it has reached. */
   reached: number;
   readonly word: Float64Array;
   readonly sending: Messages;
@@ -53,14 +55,14 @@ export class Watch {
     this.#timer.unref();
   }
 
-  /** To be told of each wait. */
+  /** To be called at each wait. */
   counted(): void {
     this.#reached++;
   }
 
   #tick(): void {
     const now = performance.now();
-    // Who was deaf himself cannot tell whether others were silent.
+    // While this process did not listen, it cannot know whether others were silent.
     const deaf = now - this.#last - everyMilliseconds;
     this.#last = now;
     for (const peer of this.#peers) {
@@ -71,7 +73,7 @@ export class Watch {
       peer.sending.send(peer.word, peer.rank, tag);
       peer.sent++;
     }
-    // Whoever started the job is gone, and would have ended it.
+    // The launcher is gone and cannot end this process.
     if (process.ppid !== this.#parent) process.kill(process.pid, "SIGKILL");
   }
 
@@ -83,7 +85,7 @@ export class Watch {
     }
   }
 
-  /** @throws SenetError `training` where a process is silent that this one waits for */
+  /** @throws SenetError `training` where a process that this one waits for is silent */
   check(): void {
     const now = performance.now();
     const silent = this.#peers.filter(({ heard }) => now - heard > silentMilliseconds);
@@ -95,7 +97,7 @@ export class Watch {
     });
   }
 
-  /** Those that have come less far than this process: whom it waits for. */
+  /** The ranks with less progress than this process, which it waits for. */
   get behind(): readonly number[] {
     return this.#peers.filter(({ reached }) => reached < this.#reached).map(({ rank }) => rank);
   }
@@ -104,14 +106,14 @@ export class Watch {
     clearInterval(this.#timer);
   }
 
-  /** How many words each rank was sent; when no more are. */
+  /** Number of messages sent to each rank, once sending has ended. */
   get sent(): Float64Array {
     const sent = new Float64Array(this.#all.count);
     for (const peer of this.#peers) sent[peer.rank] = peer.sent;
     return sent;
   }
 
-  /** Whether all words have come in. @param sent by each rank to this one */
+  /** Whether all messages have arrived. @param sent number of messages from each rank */
   hasHeard(sent: readonly number[]): boolean {
     for (const peer of this.#peers) this.#listen(peer);
     return this.#peers.every(({ rank, received, sending }) => received === sent[rank] && sending.areDone());

@@ -1,4 +1,4 @@
-/** All processes of an MPI job, as ranks that train together. */
+/** An MPI job as ranks that train together. */
 
 import { hostname } from "node:os";
 import { SenetError } from "../errors.ts";
@@ -11,20 +11,20 @@ import { endIn, type Handle, type MpiLibrary, ownMemory } from "./library.node.t
 import { leftOver, processorsOf } from "./processors.node.ts";
 import { Watch } from "./watch.node.ts";
 
-/** Who each rank is. */
+/** Facts about a rank. */
 interface Place {
   readonly host: string;
   readonly pid: number;
-  /** The processors that it may run on, as the system writes them. */
+  /** The processors that it may run on, in the system's notation. */
   readonly processors: string;
 }
 
-/** How long a wait asks again and again, with all of a processor; then with turns of the event loop, then with pauses. */
+/** Milliseconds for which a wait polls with full processor use; afterwards it yields to the event loop, then pauses. */
 const spinning = 0.2;
 const turning = 2;
 const patient = 500;
 const abortSeconds = 4;
-/** As many as every library has. */
+/** Number of tags that every library supports. */
 const tags = 32_766;
 
 export class World implements Job, BucketHost {
@@ -32,10 +32,10 @@ export class World implements Job, BucketHost {
   readonly rank: number;
   readonly count: number;
   readonly channel: Handle;
-  /** By rank, once it has been told. */
+  /** Facts by rank, once exchanged. */
   places: readonly Place[] = [];
   waited = 0;
-  /** For what ranks tell each other besides. */
+  /** Communicator for other messages. */
   readonly #telling: Handle;
   #underWay: readonly MpiBucket[] = [];
   readonly #spare: ArrayBuffer[] = [];
@@ -50,7 +50,7 @@ export class World implements Job, BucketHost {
     this.#watch = new Watch(mpi, this);
   }
 
-  /** @param processors that this process may run on */
+  /** @param processors the processors that this process may run on */
   static async open(mpi: MpiLibrary, processors: string): Promise<World> {
     const world = new World(mpi);
     const place: Place = { host: hostname(), pid: process.pid, processors };
@@ -125,7 +125,7 @@ export class World implements Job, BucketHost {
 
   async #gatherEqual(bytes: Uint8Array): Promise<readonly Uint8Array[]> {
     const { length } = bytes;
-    // V8 moves what is small.
+    // V8 moves small arrays.
     const all = new Uint8Array(ownMemory(length * this.count), 0, length * this.count);
     const told = Array.from({ length: this.count }, (_, rank) => all.subarray(rank * length, (rank + 1) * length));
     const own = told[this.rank]!;
@@ -161,7 +161,7 @@ export class World implements Job, BucketHost {
 
   async close(): Promise<void> {
     this.#watch.end();
-    // A word that nobody has read is a fault to some libraries.
+    // Some libraries report unread messages as errors.
     const sent = await this.gather(new Uint8Array(this.#watch.sent.buffer));
     const toHere = sent.map((bytes) => new Float64Array(bytes.buffer)[this.rank]!);
     await this.until(() => this.#watch.hasHeard(toHere));
@@ -170,7 +170,7 @@ export class World implements Job, BucketHost {
 
   abort(code: number): never {
     this.#watch.end();
-    // The library's own end may wait for a host that is gone, and so may the launcher's.
+    // The library's shutdown, and the launcher's, may wait for a host that is gone.
     endIn(abortSeconds);
     endLauncherIn(abortSeconds);
     this.mpi.abort(code);
@@ -187,7 +187,7 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** @throws SenetError `executor` where the processes know nothing of each other */
+/** @throws SenetError `executor` where the processes are not connected */
 export function requireCount(mpi: MpiLibrary, expected: number, launcher: string): void {
   const count = mpi.size();
   if (count === expected) return;

@@ -1,14 +1,14 @@
-/** Addresses, and what must not be seen of them. */
+/** Addresses, with credentials kept out of messages. */
 
-/** One place where a file can be had. */
+/** An address of a file. */
 export interface Address {
-  /** Fit to be shown: without name and password. */
+  /** Without user name and password, safe to print. */
   readonly url: string;
-  /** `Authorization`, for this host alone. */
+  /** The `Authorization` header, for this host only. */
   readonly authorization?: string;
 }
 
-/** Name and password leave the address for the header that they are meant for. */
+/** Moves user name and password from the address to the header. */
 export function addressOf({ href }: URL): Address {
   const url = new URL(href);
   const { username, password } = url;

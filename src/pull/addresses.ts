@@ -1,27 +1,27 @@
 /**
- * Weight files that can be fetched, as data (docs/networks.md, 6): where each is, and how to know that it came whole. A
- * port whose files nothing here reads (tensorpack, MatConvNet, MXNet) is left out.
+ * Downloadable weight files as data (docs/networks.md, 6): addresses, and how to check them. Ports whose released files
+ * cannot be read here (tensorpack, MatConvNet, MXNet) are left out.
  */
 
 import type { WeightFormat } from "../formats/formats.ts";
 
 export interface Hash {
   readonly algorithm: "sha256" | "sha384";
-  /** All of it, or its beginning: PyTorch's file names carry the first eight digits. */
+  /** The hash or its beginning: PyTorch's file names contain the first eight digits. */
   readonly hex: string;
 }
 
 export interface KnownFile {
-  /** Its name in the cache and on a mirror. */
+  /** File name in the cache and on mirrors. */
   readonly file: string;
-  /** In the order in which they are tried. */
+  /** Tried in this order. */
   readonly addresses: readonly string[];
-  /** Absent where it is not known. */
+  /** Undefined if unknown. */
   readonly bytes?: number;
-  /** Absent where it is not known: such a file can only be looked at, not checked. */
+  /** Undefined if unknown; then only the format can be checked. */
   readonly hash?: Hash;
   readonly format: WeightFormat;
-  /** Who made these weights. */
+  /** The author of these weights. */
   readonly source: string;
   readonly licence: string;
 }
@@ -30,12 +30,12 @@ const sha256 = (hex: string): { hash: Hash } => ({ hash: { algorithm: "sha256", 
 const sha384 = (hex: string): { hash: Hash } => ({ hash: { algorithm: "sha384", hex } });
 
 const intel = "https://storage.openvinotoolkit.org/repositories/open_model_zoo/public/2021.4/";
-/** The address behind the page on which Drive asks whether a file too large for its virus scanner is wanted. */
+/** The address behind Google Drive's confirmation page for files too large for its virus scanner. */
 const drive = (id: string) => `https://drive.usercontent.google.com/download?id=${id}&export=download&confirm=t`;
 const timmReleases = "https://github.com/rwightman/pytorch-image-models/releases/download/";
 const gluonReleases = "https://github.com/rwightman/pytorch-pretrained-gluonresnet/releases/download/v0.1/";
 
-/** A file of the authors: Intel's mirror first, where it has the file, since Drive limits downloads. */
+/** A file of the authors: from Intel's mirror first, if it has the file, since Drive limits downloads. */
 function released(file: string, driveId: string, mirror?: string): KnownFile {
   return {
     file: `${file}.caffemodel`,
@@ -46,7 +46,7 @@ function released(file: string, driveId: string, mirror?: string): KnownFile {
   };
 }
 
-/** A PyTorch file whose name ends with the beginning of its hash. */
+/** A PyTorch file whose name ends with the first digits of its hash. */
 function torchFile(name: string, hex: string, folders: readonly string[], source: string, licence: string): KnownFile {
   const file = `${name}-${hex}.pth`;
   return {
@@ -59,7 +59,7 @@ function torchFile(name: string, hex: string, folders: readonly string[], source
   };
 }
 
-/** timm has the first three as they were, and wrote the others anew: `timmLegacy` has those. */
+/** timm kept the first three unchanged and re-saved the others (see `timmLegacy`). */
 function cadene(name: string, hex: string, bytes: number, alsoAtTimm: boolean): KnownFile {
   const folders = ["https://data.lip6.fr/cadene/pretrainedmodels/"];
   if (alsoAtTimm) folders.unshift(`${timmReleases}v0.1-cadene/`);
@@ -80,7 +80,7 @@ const timm = (repository: string): KnownFile => ({
   licence: "Apache-2.0",
 });
 
-/** The plain names are the authors' own files; after the dot stands whose port it is. */
+/** Plain names are the authors' own files; a suffix after the dot names the port. */
 export const knownFiles: ReadonlyMap<string, KnownFile> = new Map<string, KnownFile>([
   [
     "se-bn-inception",
@@ -161,7 +161,7 @@ export const knownFiles: ReadonlyMap<string, KnownFile> = new Map<string, KnownF
   [
     "se-resnet-50.moskomule",
     {
-      // What the digits in its name are the hash of is not known: they are not checked.
+      // It is unknown what the digits in its name are a hash of, so they are not checked.
       file: "seresnet50-60a8950a85b2b.pkl",
       addresses: ["https://github.com/moskomule/senet.pytorch/releases/download/archive/seresnet50-60a8950a85b2b.pkl"],
       format: "torch",

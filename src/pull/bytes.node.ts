@@ -1,4 +1,4 @@
-/** Single files that somebody names by their address (pictures to classify), into memory. */
+/** Downloads single files into memory, such as pictures to classify. */
 
 import type { Dispatcher } from "undici";
 import { causeText, SenetError } from "../errors.ts";
@@ -8,14 +8,14 @@ import { AddressFailure, defaultTiming, following, Interruption, Pace, type Timi
 import { proxied } from "./fetch.node.ts";
 
 export interface FetcherOptions {
-  /** Of one file. Default: 64 MiB, more than any photograph has. */
+  /** Largest file. Default: 64 MiB, more than any photograph. */
   readonly mostBytes?: number;
   readonly timing?: Partial<Timing>;
-  /** What asks, and is closed with it; default: by way of the environment's proxy. */
+  /** The HTTP client, which is closed with this; default: one that uses the environment's proxy. */
   readonly dispatcher?: Dispatcher;
 }
 
-/** Keeps connections between files of one host. */
+/** A downloader that reuses connections. */
 export class Fetcher {
   readonly #dispatcher: Dispatcher;
   readonly #most: number;
@@ -29,9 +29,9 @@ export class Fetcher {
   }
 
   /**
-   * The bytes at `address`, tried once. Redirects are followed as `pull` follows them; of a name and a password in the
-   * address nothing is shown.
-   * @throws SenetError `data` with what is wrong with the address; the signal's reason
+   * Downloads `address`, without retries. Redirects are followed as by `pull`; credentials in the address are never
+   * shown.
+   * @throws SenetError `data` where the download fails; the signal's reason
    */
   async fetch(address: string, signal?: AbortSignal): Promise<Uint8Array> {
     if (!URL.canParse(address))
@@ -60,7 +60,7 @@ export class Fetcher {
     }
   }
 
-  /** @param promised by the server; not a number where it says nothing */
+  /** @param promised length given by the server; NaN if none */
   async #receive(body: AsyncIterable<Uint8Array>, promised: number): Promise<Uint8Array> {
     if (promised > this.#most)
       throw new AddressFailure(`has a file of ${promised} bytes; up to ${this.#most} are read`);

@@ -1,6 +1,6 @@
 /**
- * Which files of the cache are known to be whole. Beside each stands `FILE.checked`, which says what the file looked like
- * when it was checked; hashing half a gigabyte at every start would take seconds.
+ * Remembers which files in the cache have been checked. A note `FILE.checked` next to each says what the file looked
+ * like then; hashing half a gigabyte at every start would take seconds.
  */
 
 import { readFile, stat } from "node:fs/promises";
@@ -10,18 +10,21 @@ import { faultOf } from "./verify.node.ts";
 
 const noteOf = (path: string): string => `${path}.checked`;
 
-/** Changes whenever the file or what it is to be does; the time of the change cannot be set back, as that of writing can. */
+/**
+ * A stamp that changes whenever the file or its expected hash does. Uses the change time, which, unlike the
+ * modification time, cannot be set.
+ */
 async function stamp(path: string, { hash, format }: KnownFile): Promise<string> {
   const { size, mtimeNs, ctimeNs, ino } = await stat(path, { bigint: true });
   return `${JSON.stringify({ size, mtimeNs, ctimeNs, ino, hash: hash?.hex, format }, (_, value: unknown) => (typeof value === "bigint" ? `${value}` : value))}\n`;
 }
 
 /**
- * What is wrong with the file in the cache, as `faultOf`; it is only read where it was not found whole before, or has
- * changed since, or `again` asks for it.
+ * What is wrong with the file in the cache, as `faultOf`. It is only read if it has not passed before or has changed
+ * since, or if `again` is set.
  */
 export async function faultOfCached(path: string, known: KnownFile, again: boolean): Promise<string | undefined> {
-  // Before the file is read: a change meanwhile makes the note void.
+  // Taken before the file is read, so that a change meanwhile invalidates the note.
   const now = await stamp(path, known);
   if (!again && (await readFile(noteOf(path), "utf8").catch(() => undefined)) === now) return undefined;
   const fault = await faultOf(path, known);
@@ -29,9 +32,9 @@ export async function faultOfCached(path: string, known: KnownFile, again: boole
   return fault;
 }
 
-/** To be called where the file was just checked and put there. */
+/** To be called after the file was checked and put there. */
 export const noteChecked = async (path: string, known: KnownFile): Promise<void> =>
   write(path, await stamp(path, known));
 
-/** A cache that cannot be written is checked each time. */
+/** In a read-only cache, files are checked each time. */
 const write = (path: string, text: string): Promise<void> => replaceFile(noteOf(path), [text]).catch(() => {});

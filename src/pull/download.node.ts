@@ -1,16 +1,16 @@
-/** One address, over HTTP: redirects, the rest of a file that is here in part, and second tries where they may help. */
+/** Downloads from one address over HTTP: follows redirects, resumes partial files, and retries where that may help. */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Dispatcher, request } from "undici";
 import type { Address } from "./address.node.ts";
 import type { Part } from "./part.node.ts";
 
-/** What is wrong with one address; another one may do. */
+/** A failure of one address; another one may work. */
 export class AddressFailure extends Error {}
 
-/** It may go better in a moment. */
+/** A temporary failure; a retry may work. */
 export class Interruption extends Error {
-  /** What the server asks for. */
+  /** Wait requested by the server. */
   readonly waitMs: number | undefined;
 
   constructor(message: string, waitMs?: number) {
@@ -20,20 +20,20 @@ export class Interruption extends Error {
 }
 
 export interface Timing {
-  /** In a row, without a byte more. */
+  /** Most consecutive attempts without progress. */
   readonly attempts: number;
-  /** Before the second attempt; doubles each time. */
+  /** Pause before the second attempt; doubles each time. */
   readonly pauseMs: number;
-  /** The longest wait that a server may ask for. */
+  /** Longest wait that a server may request. */
   readonly longestPauseMs: number;
-  /** Without an answer, or without a byte. */
+  /** Longest time without a response or a byte. */
   readonly stallMs: number;
-  /** In each window of this length an address must give `leastBytes`, or it is left. */
+  /** In each window of this length an address must deliver `leastBytes`, or it is abandoned. */
   readonly windowMs: number;
   readonly leastBytes: number;
 }
 
-/** A kibibyte a second is a seventh of what a modem of the last century does. */
+/** Requires one KiB per second, a seventh of an old modem's speed. */
 export const defaultTiming: Timing = {
   attempts: 4,
   pauseMs: 1000,
@@ -45,9 +45,9 @@ export const defaultTiming: Timing = {
 
 export interface Progress {
   readonly address: string;
-  /** Bytes that are here, those of earlier attempts included. */
+  /** Bytes so far, including earlier attempts. */
   readonly received: number;
-  /** Bytes of the whole file; absent where nobody says. */
+  /** Bytes of the whole file, if known. */
   readonly total?: number;
 }
 
@@ -56,9 +56,9 @@ export interface DownloadOptions {
   readonly timing: Timing;
   /** The file's size, if known. */
   readonly bytes?: number;
-  /** Of a file of any size. Default: 1 GiB, twice the largest weight file that is known. */
+  /** Largest file. Default: 1 GiB, twice the largest known weight file. */
   readonly mostBytes?: number;
-  /** Its hash will be checked, so that bytes of another address may be continued with this one's. */
+  /** Whether the hash will be checked, so that bytes from another address may be continued with this one's. */
   readonly isChecked: boolean;
   readonly say: (line: string) => void;
   readonly onProgress: (progress: Progress) => void;
@@ -66,12 +66,12 @@ export interface DownloadOptions {
 }
 
 const mostRedirects = 10;
-/** An endless answer must not fill the disk. */
+/** Default size limit, so that an endless response cannot fill the disk. */
 const usualMost = 2 ** 30;
-/** An attempt that brings so much is worth another one, however many there were. */
+/** An attempt with this much progress is always worth another. */
 const worthwhileBytes = 64 * 1024;
 
-/** Whether an address gives enough to wait for: one byte a second never stalls, and never ends. */
+/** Checks that an address delivers fast enough: one byte per second never stalls, and never ends. */
 export class Pace {
   #since = performance.now();
   #bytes = 0;
@@ -81,7 +81,7 @@ export class Pace {
     this.#timing = timing;
   }
 
-  /** The time that a server asks to wait for does not count. */
+  /** Excludes the time that a server asked to wait. */
   excuse(ms: number): void {
     this.#since += ms;
   }
@@ -101,8 +101,8 @@ export class Pace {
 }
 
 /**
- * Completes `part` from `address`.
- * @throws AddressFailure; SenetError `io` where the part cannot be written; the signal's reason
+ * Downloads the rest of `part` from `address`.
+ * @throws AddressFailure; SenetError `io` where the file cannot be written; the signal's reason
  */
 export async function download(address: Address, part: Part, options: DownloadOptions): Promise<void> {
   const { timing, say, signal } = options;
@@ -139,7 +139,7 @@ async function attempt(address: Address, part: Part, pace: Pace, options: Downlo
   const isContinued = length > 0 && (validator !== undefined || options.isChecked);
   const headers: Record<string, string> = {
     "user-agent": "senet",
-    // A compressed answer has neither the file's length nor its offsets.
+    // A compressed response would have other lengths and offsets.
     "accept-encoding": "identity",
     ...(isContinued && { range: `bytes=${length}-` }),
     ...(isContinued && validator !== undefined && { "if-range": validator }),
@@ -150,15 +150,15 @@ async function attempt(address: Address, part: Part, pace: Pace, options: Downlo
     if (total === "complete") return;
     await receive(answer, address.url, part, total, pace, options);
   } finally {
-    // What is not read must not hold the connection; its error has no reader either.
+    // An unread body must not hold the connection; its errors are irrelevant.
     answer.body.on("error", () => {}).destroy();
   }
 }
 
-/** What a request needs of `DownloadOptions`. */
+/** The options of a single request. */
 export type AskOptions = Pick<DownloadOptions, "dispatcher" | "timing" | "signal">;
 
-/** The answer at the end of the redirects. @throws AddressFailure, Interruption; the signal's reason */
+/** The response after all redirects. @throws AddressFailure, Interruption; the signal's reason */
 export async function following(
   { url: from, authorization }: Address,
   headers: Record<string, string>,
@@ -167,7 +167,7 @@ export async function following(
   let url = new URL(from);
   const { origin } = url;
   for (let redirects = 0; redirects <= mostRedirects; redirects++) {
-    // A password is for the host that it was given for.
+    // Credentials are only sent to the host that they were given for.
     const own = authorization !== undefined && url.origin === origin ? { authorization } : {};
     const answer = await ask(url, { ...headers, ...own }, options);
     if (![301, 302, 303, 307, 308].includes(answer.statusCode)) return answer;
@@ -177,14 +177,17 @@ export async function following(
   throw new AddressFailure(`redirects more than ${mostRedirects} times`);
 }
 
-/** @throws AddressFailure where the redirect leads nowhere, or from an encrypted connection to an open one */
+/**
+ * The target of a redirect. @throws AddressFailure where it is invalid, or leads from an encrypted connection to an
+ * open one
+ */
 export function redirected(from: URL, location: string | undefined): URL {
   if (location === undefined || !URL.canParse(location, from.href)) {
     throw new AddressFailure(`redirects to ${location === undefined ? "nowhere" : "something that is not an address"}`);
   }
   const to = new URL(location, from);
   if (to.protocol !== "https:" && (to.protocol !== "http:" || from.protocol === "https:")) {
-    // Its query may hold a key.
+    // Without the query, which may contain a key.
     throw new AddressFailure(`redirects to ${to.protocol}//${to.host}, which is not encrypted as ${from.origin} is`);
   }
   to.username = "";
@@ -201,7 +204,7 @@ const mostWaiting = 2 ** 26;
 async function ask(url: URL, headers: Record<string, string>, options: AskOptions): Promise<Answer> {
   const { dispatcher, timing, signal } = options;
   const late = new AbortController();
-  // The client's own limit begins again with each byte of the headers.
+  // The client's own timeout restarts with each byte of the headers.
   const timer = setTimeout(
     () => late.abort(new Interruption(`nothing was received for ${timing.stallMs / 1000} seconds`)),
     timing.stallMs,
@@ -224,8 +227,8 @@ async function ask(url: URL, headers: Record<string, string>, options: AskOption
 }
 
 /**
- * Reads the status line and the headers, and makes the part ready for the bytes to come.
- * @returns the whole file's size, if the server says it; "complete" where nothing is left to come
+ * Checks the status and headers, and prepares the part for the bytes to come.
+ * @returns the whole file's size, if given; "complete" if nothing is left
  */
 async function accept(
   answer: Answer,
@@ -259,7 +262,7 @@ async function accept(
       throw new AddressFailure(`sends the file compressed (${encoding}), which was not asked for`);
     const length = header(answer, "content-length");
     const total = length === undefined ? undefined : Number(length);
-    // A page that says what is wrong has another length too, and is worth reading.
+    // An error page has another length, too, and is worth reading.
     const isPage = /^text\/html|json/.test(header(answer, "content-type") ?? "");
     refuseSize(total, isPage ? undefined : bytes, mostBytes);
     await restart();
@@ -306,7 +309,7 @@ async function receive(
     pace.count(next.value.length);
     report();
   }
-  // A server may answer with less of the range than was asked for.
+  // A server may send less of the range than requested.
   if (total !== undefined && part.length < total) throw new Interruption(`stops at byte ${part.length} of ${total}`);
 }
 
@@ -315,7 +318,7 @@ function header({ headers }: Answer, name: string): string | undefined {
   return Array.isArray(value) ? value[0] : value;
 }
 
-/** What `If-Range` takes: an entity tag that means the same bytes, or a date. */
+/** The validator for `If-Range`: a strong ETag, or a date. */
 function validatorOf(answer: Answer): string | undefined {
   const tag = header(answer, "etag");
   return tag !== undefined && !tag.startsWith("W/") ? tag : header(answer, "last-modified");
@@ -328,7 +331,7 @@ function waitOf(text: string | undefined): number | undefined {
   return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
 }
 
-/** Codes of errors that may be gone in a moment. Where there is no network, or no such host, waiting is in vain. */
+/** Codes of temporary errors. Without a network, or for an unknown host, retrying is useless. */
 const passing = new Set([
   ...["ECONNRESET", "EPIPE", "ETIMEDOUT", "UND_ERR_SOCKET", "UND_ERR_HEADERS_TIMEOUT", "UND_ERR_BODY_TIMEOUT"],
   "UND_ERR_CONNECT_TIMEOUT",
@@ -353,7 +356,7 @@ function failureOf(error: unknown, { signal, timing }: AskOptions, what?: string
   return passing.has(code) ? new Interruption(message) : new AddressFailure(message);
 }
 
-/** Where a host has several addresses, the error is of all of them, and each has its own code. */
+/** If a host has several addresses, the error combines those of each, which have their own codes. */
 function codeOf(error: Error): string {
   const first = error instanceof AggregateError ? (error.errors[0] as unknown) : error;
   return (first as { code?: string } | undefined)?.code ?? "";

@@ -1,4 +1,4 @@
-/** Over the network: each address in turn, until the file is whole and the one that was released. */
+/** Fetches a known file: tries each address in turn until the file is complete and correct. */
 
 import { type Dispatcher, EnvHttpProxyAgent } from "undici";
 import { SenetError } from "../errors.ts";
@@ -9,14 +9,14 @@ import { Part } from "./part.node.ts";
 import { faultOf } from "./verify.node.ts";
 
 export interface FetchOptions {
-  /** Told what goes wrong and what is done about it. */
+  /** Is told about failures and what is done about them. */
   readonly say?: (line: string) => void;
   readonly onProgress?: (progress: Progress) => void;
   readonly signal?: AbortSignal;
   readonly timing?: Partial<Timing>;
 }
 
-/** Fetches the file to `path`; see `pull`. */
+/** Fetches a file to `path`; see `pull`. */
 export async function fetchFile(
   name: string,
   known: KnownFile,
@@ -33,7 +33,7 @@ export async function fetchFile(
   }
 }
 
-/** Tries the addresses in turn until `part` is the file. */
+/** Tries the addresses in turn until `part` is complete and correct. */
 async function fetchInto(
   part: Part,
   name: string,
@@ -92,13 +92,17 @@ async function fetchFrom(
   }
 }
 
-/** What asks, by way of the proxy that `HTTP_PROXY` and `HTTPS_PROXY` name and `NO_PROXY` excepts from. @throws SenetError `usage` */
+/**
+ * The HTTP client, which uses the proxies in `HTTP_PROXY` and `HTTPS_PROXY`, except for hosts in `NO_PROXY`. @throws
+ * SenetError `usage`
+ */
 export function proxied(): Dispatcher {
   try {
-    // For http: addresses, proxies expect the whole address, as from a browser; many refuse to tunnel to port 80.
+    // For http: addresses, proxies expect absolute request targets, as from a browser; many refuse to tunnel to port
+    // 80.
     return new EnvHttpProxyAgent({ proxyTunnel: false });
   } catch (cause) {
-    // Not their values, which may hold a password.
+    // Without their values, which may contain a password.
     const names = Object.keys(process.env).filter((key) => /^https?_proxy$/i.test(key));
     throw new SenetError("usage", "the proxy set in the environment cannot be used", {
       expected: "http://host:port",

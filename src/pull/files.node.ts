@@ -1,4 +1,4 @@
-/** Files of any kind by their addresses, into folders: what is there is kept, what was begun is continued. */
+/** Downloads any files by their addresses into folders; keeps existing files and resumes partial ones. */
 
 import { dirname } from "node:path";
 import { SenetError } from "../errors.ts";
@@ -11,28 +11,28 @@ import { isFile } from "./pull.node.ts";
 
 export interface FileToFetch {
   readonly address: string;
-  /** Where it goes. */
+  /** Target path. */
   readonly path: string;
 }
 
 export interface FetchFilesOptions {
-  /** Looks at the file when all of it is there. @returns what is wrong with it, in words */
+  /** Checks the complete file. @returns what is wrong with it, in words */
   readonly faultOf: (path: string) => string | undefined;
-  /** Of one file. */
+  /** Largest file. */
   readonly mostBytes: number;
-  /** Told of each file that has come, and of what goes wrong on the way. */
+  /** Is told of each finished file and of failures. */
   readonly say?: ((line: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly timing?: Partial<Timing> | undefined;
 }
 
-/** At once: more bring nothing, and servers do not like it. */
+/** Simultaneous downloads: more do not help, and servers dislike it. */
 const SIDE_BY_SIDE = 3;
 
 /**
- * Fetches what is not there yet. A connection that breaks is taken up again where it broke, and so is a call that was
- * ended, by the next one. Obeys `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.
- * @throws SenetError `io` with the address and what is wrong with it; the signal's reason
+ * Downloads the files that do not exist yet. Broken connections are resumed, as are interrupted calls by the next one.
+ * Obeys `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.
+ * @throws SenetError `io`, with the address and what is wrong; the signal's reason
  */
 export async function fetchFiles(files: readonly FileToFetch[], options: FetchFilesOptions): Promise<void> {
   const { say = () => {} } = options;
@@ -82,7 +82,7 @@ async function fetchOne({ address, path }: FileToFetch, options: One): Promise<v
     await download(from, part, { dispatcher, timing, say, signal, mostBytes, isChecked: false, onProgress: () => {} });
     const fault = options.faultOf(part.path);
     if (fault !== undefined) {
-      // Nothing of it is worth being continued.
+      // The partial file is useless; start again.
       await part.restart({ address: from.url });
       throw new AddressFailure(fault);
     }

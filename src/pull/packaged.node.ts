@@ -1,15 +1,15 @@
-/** The network that comes with the package, in its folder `weights`; docs/results says how it was trained. */
+/** The network in the package's folder `weights`; docs/results says how it was trained. */
 
 import { fileURLToPath } from "node:url";
 import { SenetError } from "../errors.ts";
 import { isFile } from "./pull.node.ts";
 
-/** Its name wherever weights are named. */
+/** Its name, wherever weights can be named. */
 export const packagedName = "imagenette";
 
 const path = fileURLToPath(new URL(`../../../weights/${packagedName}.safetensors`, import.meta.url));
 
-/** @throws SenetError `weights` where this copy of the package came without it */
+/** Its path. @throws SenetError `weights` where this copy of the package lacks it */
 export async function packagedFile(): Promise<string> {
   if (await isFile(path)) return path;
   throw new SenetError("weights", "the network of the package is not here", {

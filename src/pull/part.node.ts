@@ -1,7 +1,7 @@
 /**
- * The part of a file that has come so far. It lies in a folder beside the file, `FILE.HOST-PID-N.partial`, with a note
- * of where it came from: the process that the folder is named after may write to it, and nobody else. What a process
- * leaves behind, even one that was killed, belongs to the first that renames it.
+ * A partially downloaded file. It is in a folder next to the target, `FILE.HOST-PID-N.partial`, with a note of its
+ * origin. Only the process in the folder's name may write to it; a part left behind, even by a killed process, belongs
+ * to the first process that renames it.
  */
 
 import { randomInt } from "node:crypto";
@@ -13,17 +13,17 @@ import { option } from "../errors.ts";
 import { ioError } from "../files/files.node.ts";
 import * as z from "../schema.ts";
 
-/** Where the bytes came from. With `If-Range: validator` a server continues them only if they are still the same. */
+/** The origin of the bytes. With `If-Range: validator`, a server only continues them if the file is still the same. */
 const originSchema = z.object({ address: z.string(), validator: z.optional(z.string()) });
 export type Origin = z.output<typeof originSchema>;
 
-/** Nobody waits so long for a byte: the owner is gone, though its number may be another's by now. */
+/** Parts that have not changed for this long are abandoned, even if a process with the owner's number exists. */
 const abandonedAfterMs = 3_600_000;
 const ending = ".partial";
 const host = hostname().replace(/[^\w.]/g, "_");
-/** The folders that this process is at work on. */
+/** The folders that this process is using. */
 const held = new Set<string>();
-/** Not to be foreseen by whoever might lay a link there first. */
+/** Random, so that nobody can place a link there in advance. */
 let count = randomInt(2 ** 40);
 
 export class Part {
@@ -40,17 +40,17 @@ export class Part {
   }
 
   /**
-   * What an earlier attempt left of the file `path`, or an empty part.
+   * Takes over an earlier partial download of `path`, or starts an empty one.
    * @throws SenetError `io`
    */
   static async claim(path: string): Promise<Part> {
     const folder = `${path}.${host}-${process.pid}-${count++}${ending}`;
     held.add(folder);
     try {
-      // Not through what somebody else laid there: `mkdir` fails where there is anything.
+      // Never follows a link: `mkdir` fails if there is anything.
       if (!(await adopt(path, folder))) await mkdir(folder);
       const origin = await readOrigin(folder);
-      // Bytes without a note may be anything's.
+      // Bytes without a note could be from anything.
       const bytes = await openOwn(bytesIn(folder), origin === undefined ? constants.O_TRUNC : 0);
       return new Part(folder, bytes, (await bytes.stat()).size, origin);
     } catch (cause) {
@@ -67,12 +67,12 @@ export class Part {
     return this.#origin;
   }
 
-  /** The file that the bytes are in. */
+  /** Path of the file with the bytes. */
   get path(): string {
     return bytesIn(this.#folder);
   }
 
-  /** Forgets all bytes; those to come are from `origin`. */
+  /** Discards all bytes; new ones will come from `origin`. */
   async restart(origin: Origin): Promise<void> {
     await this.#writing(async () => {
       if (this.#length > 0) await this.#bytes.truncate(0);
@@ -102,7 +102,7 @@ export class Part {
     }
   }
 
-  /** The file is whole: it takes its place in one step. @throws SenetError `io` */
+  /** Moves the complete file to its place, atomically. @throws SenetError `io` */
   async finish(path: string): Promise<void> {
     try {
       await this.#bytes.sync();
@@ -114,7 +114,7 @@ export class Part {
     }
   }
 
-  /** Leaves what there is for the next attempt, whoever makes it; an empty part goes. */
+  /** Leaves the part for the next attempt, by any process; an empty one is deleted. */
   async release(): Promise<void> {
     await this.#bytes.close();
     if (this.#length === 0) await rm(this.#folder, { recursive: true, force: true });
@@ -126,7 +126,7 @@ const cacheHint = `free some space, or another ${option("cache")} folder; the sa
 const bytesIn = (folder: string) => join(folder, "bytes");
 const noteIn = (folder: string) => join(folder, "origin.json");
 
-/** For reading and writing, made if it is not there, and never through a link. (Windows has no such flag.) */
+/** Opens for reading and writing, creates if missing, and never follows a link. (Windows has no such flag.) */
 const openOwn = (path: string, flags: number): Promise<FileHandle> =>
   open(path, constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0) | flags, 0o666);
 
@@ -139,7 +139,10 @@ async function readOrigin(folder: string): Promise<Origin | undefined> {
   }
 }
 
-/** Renames the largest abandoned part of `path` to `folder`, if there is one; the others go. Another user's part is not. */
+/**
+ * Renames the largest abandoned part of `path` to `folder`, if there is one, and deletes the others; ignores those of
+ * other users.
+ */
 async function adopt(path: string, folder: string): Promise<boolean> {
   const start = `${basename(path)}.`;
   const names = await readdir(dirname(path));
@@ -174,7 +177,7 @@ function isAtWork(pid: number, folder: string): boolean {
   }
 }
 
-/** False where another process was faster. */
+/** Renames; false if another process was faster. */
 async function isRenamed(from: string, to: string): Promise<boolean> {
   try {
     await rename(from, to);

@@ -1,4 +1,4 @@
-/** What a network begins with that is to have learnt before, where nobody names weights. */
+/** Chooses pre-trained weights if none are named. */
 
 import { join } from "node:path";
 import { option, SenetError } from "../errors.ts";
@@ -8,16 +8,17 @@ import { packagedName } from "./packaged.node.ts";
 import { isFile } from "./pull.node.ts";
 
 export interface Pretrained {
-  /** As `load(name)` and `train({ weights: name })` take it. */
+  /** Name for `load(name)` and `train({ weights: name })`. */
   readonly name: string;
-  /** Why these, for people. */
+  /** Why these were chosen. */
   readonly reason: string;
 }
 
 /**
- * Of the model's released weights those that have been pulled, or else the first, which are fetched; of a model that has
- * none the package's network, as far as it fits. Where no model is named: what has been pulled, or else the package's network.
- * @throws SenetError `usage` where several networks have been pulled, and none is named
+ * Released weights of the model: those already pulled, or else the first, which are fetched. For a model without any,
+ * the package's network, as far as it fits. Without a model: the one that has been pulled, or else the package's
+ * network.
+ * @throws SenetError `usage` where several networks have been pulled and no model is named
  */
 export async function pretrained(model: string | undefined): Promise<Pretrained> {
   const names = [...knownFiles.keys()].filter((name) => model === undefined || modelOf(name) === model);
@@ -39,5 +40,5 @@ export async function pretrained(model: string | undefined): Promise<Pretrained>
   return { name: packagedName, reason: `${reason}, since nothing has been pulled (senet pull lists what there is)` };
 }
 
-/** After the dot stands whose file it is. */
+/** The model's name, before the dot and the file's author. */
 const modelOf = (name: string): string => name.split(".")[0]!;

@@ -1,10 +1,16 @@
-/** Connections to the public internet only: whoever may name an address must not reach this machine or its neighbours. */
+/**
+ * Restricts connections to the public internet: clients who may name addresses must not reach this machine or its
+ * network.
+ */
 
 import { lookup as resolve } from "node:dns";
 import { BlockList, isIP } from "node:net";
 import { Agent, buildConnector, type Dispatcher } from "undici";
 
-/** What IANA's registries of special-purpose addresses do not call globally reachable, and what leads into such by way of IPv4. */
+/**
+ * Addresses that IANA's special-purpose registries do not list as globally reachable, and those that lead to such
+ * addresses via IPv4.
+ */
 const special: readonly (readonly [address: string, prefix: number, family: "ipv4" | "ipv6"])[] = [
   ["0.0.0.0", 8, "ipv4"],
   ["10.0.0.0", 8, "ipv4"],
@@ -21,7 +27,7 @@ const special: readonly (readonly [address: string, prefix: number, family: "ipv
   ["203.0.113.0", 24, "ipv4"],
   ["224.0.0.0", 4, "ipv4"],
   ["240.0.0.0", 4, "ipv4"],
-  // Of IPv6 only 2000::/3 is given out.
+  // Only 2000::/3 of IPv6 is allocated.
   ["::", 3, "ipv6"],
   ["4000::", 2, "ipv6"],
   ["8000::", 1, "ipv6"],
@@ -31,11 +37,11 @@ const special: readonly (readonly [address: string, prefix: number, family: "ipv
   ["3fff::", 20, "ipv6"],
 ];
 
-/** One for each family: a list of both would take an IPv4 address for the IPv6 one that it is mapped to. */
+/** One list per family: a combined list would confuse IPv4 addresses with their IPv6 mappings. */
 const blocked = { ipv4: new BlockList(), ipv6: new BlockList() };
 for (const [address, prefix, family] of special) blocked[family].addSubnet(address, prefix, family);
 
-/** Whether an IP address is one of the public internet. */
+/** Whether an IP address belongs to the public internet. */
 export function isPublicAddress(address: string): boolean {
   if (isIP(address) === 0) return false;
   const family = isIP(address) === 4 ? "ipv4" : "ipv6";
@@ -43,8 +49,9 @@ export function isPublicAddress(address: string): boolean {
 }
 
 /**
- * Asks only where `isAllowed` lets it: each connection, also that of a redirect, is checked by the address that it is made
- * to, so that a name cannot lead elsewhere the second time that it is looked up. It knows no proxy, which would look names up itself.
+ * An HTTP client that only connects to addresses for which `isAllowed` is true. Every connection, including those of
+ * redirects, is checked by the address actually used, so that a name cannot resolve differently the second time. It
+ * uses no proxy, which would resolve names itself.
  */
 export function guardedAgent(isAllowed: (address: string) => boolean = isPublicAddress): Dispatcher {
   const refuse = (host: string) => new Error(`${host} is not on the public internet`);
@@ -62,7 +69,7 @@ export function guardedAgent(isAllowed: (address: string) => boolean = isPublicA
   });
   return new Agent({
     connect: (options, done) => {
-      // What is an address already is not looked up.
+      // A numeric address is not resolved.
       const host = options.hostname.replace(/^\[|\]$/g, "");
       if (isIP(host) !== 0 && !isAllowed(host)) return done(refuse(host), null);
       connect(options, done);

@@ -1,4 +1,4 @@
-/** From a name to a file in the cache: what is there is used, what is not is fetched, checked, and only then put there. */
+/** `pull`: from a name to a file in the cache, which is fetched and checked first if it is not there. */
 
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -15,29 +15,28 @@ import type { FetchOptions } from "./fetch.node.ts";
 export type { Progress, Timing };
 
 export interface PullOptions extends FetchOptions {
-  /** Default: every file of addresses.ts. */
+  /** Known files; default: all in addresses.ts. */
   readonly known?: ReadonlyMap<string, KnownFile>;
-  /** Default: see cacheFolder. */
+  /** Cache folder; default: see `cacheFolder`. */
   readonly cache?: string;
   /**
-   * An address that is tried first, with the file's name behind it; default: `$SENET_MIRROR`. It alone may be `http:`, and
-   * may have a name and a password, which are sent to it and shown nowhere.
+   * An address to try first, to which the file's name is appended; default: `$SENET_MIRROR`. Only it may use `http:`
+   * and contain credentials, which are sent to it and shown nowhere.
    */
   readonly mirror?: string;
-  /** No request at all. */
+  /** Make no requests. */
   readonly offline?: boolean;
-  /** Fetch it even if it is there. */
+  /** Fetch even if the file is there. */
   readonly force?: boolean;
-  /** Check the hash of a file that is there, even if it was checked before and has not changed since. */
+  /** Check the hash of an existing file, even if it was checked before and has not changed since. */
   readonly check?: boolean;
 }
 
 /**
- * The path of a known file in the cache, fetched if it is not there. A file that is there is checked once, and again when
- * it has changed. Obeys `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. An attempt that ends early, in whatever way, is
- * continued by the next one.
- * @throws SenetError `usage` where there is no such name; `io` with all addresses and what is wrong with each, or where
- * the cache cannot be written; `weights` where another file is in the cache; the signal's reason
+ * The path of a known file in the cache, fetched if it is not there. An existing file is checked once, and again if it
+ * has changed. Obeys `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. Any interrupted attempt is continued by the next one.
+ * @throws SenetError `usage` where there is no such name; `io` with all addresses and their faults, or where the cache
+ * cannot be written; `weights` where another file is in the cache; the signal's reason
  */
 export async function pull(name: string, options: PullOptions = {}): Promise<string> {
   const known = knownFile(name, options.known);
@@ -61,14 +60,14 @@ export async function pull(name: string, options: PullOptions = {}): Promise<str
     });
   }
   await makeFolder(cache, `another folder: ${option("cache")}, or SENET_CACHE`);
-  // Only now: what needs no network does not load its client.
+  // Imported late, so that cached files do not load the HTTP client.
   const { fetchFile } = await import("./fetch.node.ts");
   await fetchFile(name, known, addresses, path, options);
   await noteChecked(path, known);
   return path;
 }
 
-/** @throws SenetError `usage` with the nearest names */
+/** Looks up a file. @throws SenetError `usage`, with the nearest names */
 export function knownFile(name: string, known = knownFiles): KnownFile {
   const file = known.get(name);
   if (file !== undefined) return file;
@@ -97,7 +96,7 @@ function mirrored(file: string, mirror: string): Address {
   if (!/^https?:/.test(base) || !URL.canParse(base)) {
     throw new SenetError("usage", "SENET_MIRROR is not an address", {
       expected: "http://host/folder/ or https://host/folder/",
-      // What stands before an @ may be a password.
+      // The part before an @ may be a password.
       found: mirror.replace(/^.*@/s, "...@"),
     });
   }

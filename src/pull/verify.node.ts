@@ -1,4 +1,4 @@
-/** Whether a file is the one that was released. */
+/** Checks that a file is the released one. */
 
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
@@ -8,12 +8,12 @@ import { ioError, READ_FLAGS } from "../files/files.node.ts";
 import { detectFormat } from "../formats/detect.ts";
 import type { KnownFile } from "./addresses.ts";
 
-/** Enough to tell the formats apart. */
+/** Bytes needed to tell the formats apart. */
 const headBytes = 65_536;
 
 /**
- * What is wrong with the file at `path`, in words; nothing where it is as it should be. What it is comes first: "a web
- * page" says more than a wrong hash.
+ * What is wrong with the file at `path`; `undefined` if nothing. The format is checked first: "a web page" is more
+ * helpful than a wrong hash.
  * @throws SenetError `io` where it cannot be read
  */
 export async function faultOf(path: string, { bytes, hash, format }: KnownFile): Promise<string | undefined> {
@@ -54,7 +54,7 @@ function formatFault(head: Uint8Array, format: KnownFile["format"]): string | un
   }
 }
 
-/** In pieces: the largest files are hundreds of megabytes. */
+/** Hashes a file in pieces, since files may have hundreds of megabytes. */
 async function digest(path: string, algorithm: string): Promise<string> {
   const hash = createHash(algorithm);
   for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk as Uint8Array);

@@ -26,7 +26,7 @@ export const bruinxiongCifar: Recipe = {
     pad: 4,
     padFill: "127,127,127",
     mirror: true,
-    // Raw bytes: the network begins with a batch norm.
+    // Raw bytes: the network starts with a batch norm.
     mean: [0, 0, 0],
     std: [1 / 255, 1 / 255, 1 / 255],
     evaluationResize: 32,

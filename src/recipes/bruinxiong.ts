@@ -26,7 +26,7 @@ export const bruinxiong: Recipe = {
     warmupEpochs: 0,
     weightDecay: 1e-4,
     decayOn: ["weight", "gamma"],
-    // Raw bytes: the network begins with a batch norm.
+    // Raw bytes: the network starts with a batch norm.
     mean: [0, 0, 0],
     std: [1 / 255, 1 / 255, 1 / 255],
     augmentation: [

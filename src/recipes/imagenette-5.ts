@@ -1,6 +1,6 @@
 import { imagenette, type Recipe, type RecipeConfig } from "./recipe.ts";
 
-/** What five and twenty epochs have in common. */
+/** Keys shared by the recipes for 5 and 20 epochs. */
 export const imagenetteConfig: Omit<RecipeConfig, "epochs"> = {
   model: "se-resnet-10-d",
   batchSize: 32,

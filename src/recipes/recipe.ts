@@ -1,36 +1,36 @@
-/** What a recipe is: a training that somebody has described, as data. One file each; recipes.ts has the table. */
+/** The type of recipes: described trainings, as data. Each is a file; recipes.ts has the table. */
 
 import type * as z from "../schema.ts";
 import type { trainingConfigSchema } from "../train/config.ts";
 
-/** Keys of the training config; what is left out has its default. */
+/** Keys of the training configuration; the others have their defaults. */
 export type RecipeConfig = Partial<z.input<typeof trainingConfigSchema>> & {
   readonly model: string;
   readonly epochs: number;
   readonly batchSize: number;
 };
 
-/** The pictures that a recipe was made for. */
+/** The data that a recipe was made for. */
 export interface RecipeData {
   readonly name: string;
-  /** Of training. */
+  /** Number of training pictures. */
   readonly pictures: number;
   readonly classes: number;
 }
 
 export interface Recipe {
-  /** Raised when its numbers change: a run says by name and version which it had. */
+  /** Raised when its numbers change: runs record name and version. */
   readonly version: number;
-  /** One line for people. */
+  /** One line of description. */
   readonly title: string;
-  /** Where its numbers stand: a paper and its section, a repository's file, an issue. */
+  /** Sources of its numbers: a paper's section, a repository's file, an issue. */
   readonly source: readonly string[];
   readonly data: RecipeData;
-  /** What its authors got with it. */
+  /** The result that its authors report. */
   readonly reached?: string;
-  /** Hours on a machine, where somebody has said or measured them. */
+  /** Reported or measured duration on a machine. */
   readonly hours?: string;
-  /** What of the source is not done here, or otherwise, and why; and what the source leaves open. */
+  /** What is done differently from the source, and why; and what the source leaves open. */
   readonly differences: readonly string[];
   readonly config: RecipeConfig;
 }

@@ -1,4 +1,4 @@
-/** The table of the recipes: a new one is its file and its row here. */
+/** The table of recipes; a new one is its file and its row here. */
 
 import { SenetError } from "../errors.ts";
 import { graphCost } from "../ir/cost.ts";
@@ -49,7 +49,7 @@ export const recipeNames = Object.keys(recipes) as readonly RecipeName[];
 
 const isRecipe = (name: string): name is RecipeName => Object.hasOwn(recipes, name);
 
-/** @throws SenetError `usage` with the nearest names where there is no such recipe */
+/** Looks up a recipe. @throws SenetError `usage`, with the nearest names, where there is no such recipe */
 export function recipe(name: string): Recipe {
   if (isRecipe(name)) return recipes[name];
   throw new SenetError("usage", `there is no recipe "${name}"`, {
@@ -57,23 +57,23 @@ export function recipe(name: string): Recipe {
   });
 }
 
-/** What a recipe sets of a training config, and its name and version, which the run keeps. */
+/** The configuration keys that a recipe sets, plus its name and version, which the run keeps. */
 export function recipeStart(name: string): Readonly<Record<string, unknown>> {
   const { config, version } = recipe(name);
   return { ...config, recipe: `${name}@${version}` };
 }
 
-/** The whole config that a recipe stands for. */
+/** The complete configuration that a recipe stands for. */
 export const recipeConfig = (name: string): TrainingConfig => trainingConfig(recipeStart(name), `recipe ${name}`);
 
 export interface RecipeCost {
-  /** Pictures that the network learns from, each as often as it does. */
+  /** Number of pictures processed, over all epochs. */
   readonly pictures: number;
-  /** Forward and backward, which is three times forward. */
+  /** Forward and backward, three times the forward pass. */
   readonly multiplyAdds: number;
 }
 
-/** What a recipe costs on the pictures that it was made for. */
+/** The cost of a recipe on the data that it was made for. */
 export function recipeCost(name: string): RecipeCost {
   const { data } = recipe(name);
   const { model: network, epochs, maxSteps, batchSize, imageSize } = recipeConfig(name);

@@ -1,6 +1,6 @@
 import { imagenet, type Recipe } from "./recipe.ts";
 
-/** The authors' answer to those who could not reproduce their numbers. */
+/** The authors' answer to users who could not reproduce their numbers. */
 export const senet2018: Recipe = {
   version: 1,
   title: "the re-training behind the released SE-ResNets, by its author",

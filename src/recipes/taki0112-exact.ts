@@ -1,7 +1,7 @@
 import type { Recipe } from "./recipe.ts";
 import { taki0112 } from "./taki0112.ts";
 
-/** What its code does that nobody would do on purpose. */
+/** taki0112's training including what its code does by mistake. */
 export const taki0112Exact: Recipe = {
   ...taki0112,
   version: 1,
@@ -16,7 +16,7 @@ export const taki0112Exact: Recipe = {
     shuffle: "once",
     lastBatch: "keep",
     runningStatistics: "twice",
-    // Of CIFAR-10's 10,000 pictures to test with.
+    // Mean of CIFAR-10's 10,000 test pictures.
     validationMean: [0.4942, 0.4851, 0.4504],
     validationStd: [0.2467, 0.2429, 0.2616],
   },

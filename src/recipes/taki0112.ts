@@ -21,7 +21,7 @@ export const taki0112: Recipe = {
     nesterov: true,
     learningRate: 0.1,
     schedule: "step",
-    // Counted from 1 there: from the 30th, 60th and 90th on.
+    // Its code counts epochs from 1: from the 30th, 60th and 90th on.
     stepEpochs: [29, 59, 89],
     stepFactor: 0.1,
     warmupEpochs: 0,
@@ -30,7 +30,7 @@ export const taki0112: Recipe = {
     pad: 4,
     padFill: "zero",
     mirror: true,
-    // Of the pictures of training.
+    // Mean of the training pictures.
     mean: [0.4914, 0.4822, 0.4465],
     std: [0.247, 0.2435, 0.2616],
     evaluationResize: 32,

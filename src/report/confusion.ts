@@ -1,10 +1,10 @@
-/** The section on what was taken for what: the confusion matrix as a table with heat, and the commonest mistakes. */
+/** The report's section with the confusion matrix as a heat table, and the most common mistakes. */
 
 import type { ReportData } from "./data.ts";
 import { count, percent } from "./format.ts";
 import { html, type Markup } from "./markup.ts";
 
-/** More rows than this are not readable on a page. */
+/** More rows would be unreadable on a page. */
 const mostClasses = 24;
 
 export interface ClassResult {
@@ -13,7 +13,7 @@ export interface ClassResult {
   readonly right: number;
 }
 
-/** Pictures and right answers of each class. */
+/** Number of pictures and of right answers for each class. */
 export function classResults({ classes, confusion }: Pick<ReportData, "classes" | "confusion">): ClassResult[] {
   return classes.map((_, label) => {
     let images = 0;
@@ -28,7 +28,7 @@ export interface Mistake {
   readonly images: number;
 }
 
-/** Pairs of classes that were mixed up, the commonest first. */
+/** Pairs of confused classes, most common first. */
 export function mistakes({ classes, confusion }: Pick<ReportData, "classes" | "confusion">): Mistake[] {
   const found: Mistake[] = [];
   for (let label = 0; label < classes.length; label++) {

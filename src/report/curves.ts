@@ -1,15 +1,15 @@
-/** The section on the course of the training: loss, accuracy and learning rate over the epochs. */
+/** The report's section with curves of loss, accuracy and learning rate over the epochs. */
 
 import type { ReportData, ReportEpoch } from "./data.ts";
 import { percent, significant } from "./format.ts";
 import { html, type Markup } from "./markup.ts";
 import { type Axis, lineChart, type Series } from "./svg.ts";
 
-/** Of whom losses and accuracies are: a line in both charts, and two columns of the table. */
+/** A source of losses and accuracies: a line in both charts, and two columns of the table. */
 interface Curve {
   readonly name: string;
   readonly className: string;
-  /** Both are NaN in an epoch without. */
+  /** Both are NaN in epochs without values. */
   readonly loss: (row: ReportEpoch) => number;
   /** In percent. */
   readonly error: (row: ReportEpoch) => number;
@@ -28,7 +28,7 @@ const everyRun: readonly Curve[] = [
   },
 ];
 
-/** Of runs that keep a moving average of their weights. */
+/** For runs that keep a moving average of their weights. */
 const average: Curve = {
   ...{ name: "average", className: "line-mean" },
   loss: (row) => row.averageLoss ?? Number.NaN,

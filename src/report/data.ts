@@ -1,15 +1,15 @@
-/** What a report is made of: plain data, so that any run can fill it, live or from its files. */
+/** The data of a report: plain data, so that any run can provide it, live or from its files. */
 
-/** A row of the run's history; a row of `metrics.csv` fits. Errors in percent. */
+/** A row of the run's history, compatible with `metrics.csv`. Errors in percent. */
 export interface ReportEpoch {
-  /** Shown as it is: whether the first is 0 or 1 is the caller's choice. */
+  /** Shown unchanged; the caller decides whether counting starts at 0 or 1. */
   readonly epoch: number;
   readonly learningRate: number;
   readonly trainLoss: number;
   readonly trainTop1Error: number;
   readonly validationLoss: number;
   readonly validationTop1Error: number;
-  /** Of the moving average of the weights, in runs that keep one. */
+  /** For the moving average of the weights, if the run keeps one. */
   readonly averageLoss?: number | undefined;
   readonly averageTop1Error?: number | undefined;
   readonly seconds: number;
@@ -18,13 +18,13 @@ export interface ReportEpoch {
 
 /** One classified picture. */
 export interface ReportSample {
-  /** Its name in the data folder, shown below it. */
+  /** Name in the data folder, shown below the picture. */
   readonly file: string;
-  /** A small JPEG of it, base64; `undefined` where it cannot be decoded any more. */
+  /** A small JPEG in base64; `undefined` if the picture can no longer be decoded. */
   readonly image: string | undefined;
-  /** The same under the map of what speaks for the answer, of mistakes that are worth asking. */
+  /** The same with the heat map of the answer over it, for mistakes worth explaining. */
   readonly map?: string | undefined;
-  /** Index of the right class; `undefined` where nobody knows it. */
+  /** Index of the right class; `undefined` if unknown. */
   readonly label: number | undefined;
   /** The most probable classes, best first; three are shown. */
   readonly top: readonly { readonly index: number; readonly probability: number }[];
@@ -35,14 +35,14 @@ export interface ReportSampleGroup {
   readonly samples: readonly ReportSample[];
 }
 
-/** What one SE block's excitation answered, averaged over the pictures of each class. */
+/** An SE block's gates, averaged over each class's pictures. */
 export interface ReportGate {
   /** `layer2.0.se` */
   readonly block: string;
-  /** From 1; blocks of one stage stand in one row. */
+  /** From 1; the blocks of a stage are shown in one row. */
   readonly stage: number;
   readonly channels: number;
-  /** Row-major `[classes, channels]`; NaN in the row of a class without pictures. */
+  /** Row-major `[classes, channels]`; NaN for classes without pictures. */
   readonly means: ArrayLike<number>;
 }
 
@@ -51,35 +51,35 @@ export interface ReportData {
   readonly title: string;
   readonly model: string;
   readonly parameters: number;
-  /** Of one picture at the size that was trained with. */
+  /** For one picture at the training size. */
   readonly multiplyAdds: number;
-  /** Percent, over all pictures to validate with, by the weights that are kept. */
+  /** Percent, over all validation pictures, for the best weights. */
   readonly top1Error: number;
   /** `null` below six classes. */
   readonly top5Error: number | null;
-  /** `null` where the pictures are no longer there. */
+  /** `null` if the pictures no longer exist. */
   readonly trainImages: number | null;
   readonly validationImages: number | null;
-  /** How many of those to validate with the confusion matrix counts. */
+  /** Number of validation pictures in the confusion matrix. */
   readonly measuredImages: number;
-  /** Of the whole training. */
+  /** Duration of the whole training. */
   readonly seconds: number;
   readonly seed: number;
   readonly executor: string;
-  /** What to type to get this run again, where it was typed. */
+  /** Command line that repeats this run, if there was one. */
   readonly command?: string;
-  /** Anything else worth a line of the summary: versions, threads, hardware. */
+  /** Other lines of the summary: versions, threads, hardware. */
   readonly facts: readonly { readonly name: string; readonly value: string }[];
-  /** What the reader should know of the report: a sentence each. */
+  /** Remarks about the report, one sentence each. */
   readonly remarks: readonly string[];
   readonly epochs: readonly ReportEpoch[];
-  /** Names by label. They may hold any character. */
+  /** Class names by label; may contain any characters. */
   readonly classes: readonly string[];
   /** `confusion[label · classes + predicted]` counts pictures. */
   readonly confusion: ArrayLike<number>;
   readonly samples: readonly ReportSampleGroup[];
   /** Empty for a network without SE blocks. */
   readonly gates: readonly ReportGate[];
-  /** The run's configuration, as `config.json` has it. */
+  /** The run's configuration, as in `config.json`. */
   readonly configuration: Readonly<Record<string, unknown>>;
 }

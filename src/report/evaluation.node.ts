@@ -1,4 +1,4 @@
-/** What the page of an evaluation shows of a network. */
+/** Collects what an evaluation page shows about a network. */
 
 import type { Dataset } from "../data/dataset.ts";
 import { nameIn } from "../data/sample-name.node.ts";
@@ -12,17 +12,17 @@ import { thumbnailsOf } from "./thumbnails.node.ts";
 
 export interface EvaluatedOptions {
   readonly weights: string;
-  /** With the labels of the data set. */
+  /** The network, with the data set's labels. */
   readonly checkpoint: Checkpoint;
   readonly dataset: Dataset;
   readonly measured: Measurement;
   readonly executor: Executor;
 }
 
-/** Mistakes that are shown. */
+/** Number of mistakes shown. */
 const mostMistakes = 12;
 
-/** The worst mistakes are looked at again. */
+/** Reads the pictures of the worst mistakes again. */
 export async function evaluatedNetwork(options: EvaluatedOptions): Promise<EvaluatedNetwork> {
   const { weights, checkpoint, dataset, measured, executor } = options;
   const { model, labels: classes } = checkpoint;

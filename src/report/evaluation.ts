@@ -1,4 +1,4 @@
-/** Networks measured on pictures, as a page: errors, what was taken for what, and the worst mistakes. */
+/** The page of an evaluation: errors, confusion matrices and worst mistakes of networks. */
 
 import { confusionMatrix } from "./confusion.ts";
 import type { ReportSample } from "./data.ts";
@@ -7,9 +7,9 @@ import { html, type Markup } from "./markup.ts";
 import { page } from "./page.ts";
 import { sampleGroups } from "./samples.ts";
 
-/** What is shown of one network. */
+/** What the page shows about one network. */
 export interface EvaluatedNetwork {
-  /** What its weights are called. */
+  /** Name of its weights. */
   readonly weights: string;
   readonly model: string;
   readonly classes: readonly string[];
@@ -20,7 +20,7 @@ export interface EvaluatedNetwork {
   readonly top5Error: number | null;
   /** `confusion[label · classes + predicted]` counts pictures. */
   readonly confusion: ArrayLike<number>;
-  /** The pictures whose class is furthest from what the network said. */
+  /** The pictures with the most confident wrong answers. */
   readonly worst: readonly ReportSample[];
 }
 

@@ -1,4 +1,4 @@
-/** Why a network answered so, as a page: each picture, what speaks for the class, and its unusual gates. */
+/** The page of explanations: each picture with its heat map and its unusual gates. */
 
 import type { ComparedGates, UnusualGate } from "../explain/compared-gates.ts";
 import type { Explanation } from "../explain/explainer.ts";
@@ -10,24 +10,24 @@ import { lineChart } from "./svg.ts";
 
 export interface ExplainedPicture {
   readonly explanation: Omit<Explanation, "heat" | "input">;
-  /** The picture beside the same under its map, as the base64 of a PNG file. */
+  /** The picture next to itself with its heat map, as PNG in base64. */
   readonly strip: string;
-  /** Where pictures of the classes are known. */
+  /** Gates compared with the class's means, if pictures of the classes are given. */
   readonly gates: readonly ComparedGates[];
 }
 
 export interface ExplanationsPage {
   readonly title: string;
   readonly pictures: readonly ExplainedPicture[];
-  /** The files of the data set whose means the gates stand against. */
+  /** Files of the data set with which gates are compared. */
   readonly files: readonly string[];
   readonly thumbnails: Thumbnails;
 }
 
-/** Of the pictures that open a channel, in the page's pixels. */
+/** Side of the thumbnails of pictures that open a channel, in the page's pixels. */
 export const openerSide = 40;
 
-/** The pictures that a page wants thumbnails of, by their places in the data set. */
+/** Data set indices of the pictures of which the page needs thumbnails. */
 export const shownOpeners = (gates: readonly ComparedGates[]): readonly number[] =>
   gates.flatMap(({ opened, closed }) => [...opened, ...closed].flatMap(({ openers }) => openers));
 
@@ -64,8 +64,8 @@ ${gates.map((block) => gateFigure(block, files, thumbnails))}</div>
 }
 
 /**
- * The gates of a block, sorted by the class's means, so that what the picture does otherwise stands out; where there are no
- * means, by themselves.
+ * A figure of a block's gates, sorted by the class's means (or by the gates themselves, if there are no means), so that
+ * deviations stand out.
  */
 export function gateFigure(
   block: ComparedGates,

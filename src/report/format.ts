@@ -1,11 +1,11 @@
-/** Numbers as people read them. The locale is fixed, so that equal runs give equal reports. */
+/** Formats numbers for people, in a fixed locale, so that equal runs give equal reports. */
 
 const grouped = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 
 /** `11,784,424` */
 export const count = (value: number): string => grouped.format(value);
 
-/** `272.5 k`, `28.1 M`, `3.87 G`: three digits and the size of the number. */
+/** Three or four digits with a unit prefix: `272.5 k`, `28.1 M`, `3.87 G`. */
 export function short(value: number): string {
   const units = ["", " k", " M", " G", " T"];
   let size = 0;

@@ -1,6 +1,6 @@
 /**
- * The section on the gates: what each SE block's excitation answers, channel by channel, for the pictures of each class.
- * After figures 6 and 7 of the paper (arXiv 1709.01507v4), which draw the same for four classes of ImageNet.
+ * The report's section on gates: each SE block's gates, channel by channel, for each class's pictures. Like figures 6
+ * and 7 of the paper (arXiv 1709.01507v4), which show four classes of ImageNet.
  */
 
 import type { ReportData, ReportGate } from "./data.ts";
@@ -8,13 +8,13 @@ import { count, significant } from "./format.ts";
 import { html, type Markup } from "./markup.ts";
 import { lineChart, type Series } from "./svg.ts";
 
-/** As many colours as the style sheet tells apart. */
+/** Number of line colours in the style sheet. */
 export const mostLines = 12;
 
-/** More points than this are finer than the picture. */
+/** More points would exceed the chart's resolution. */
 const mostPoints = 256;
 
-/** The mean over the classes (`[channels]`), leaving out classes without pictures. */
+/** Mean over the classes (`[channels]`), without classes that have no pictures. */
 export function meanOverClasses({ channels, means }: ReportGate): Float64Array {
   const mean = new Float64Array(channels);
   for (let c = 0; c < channels; c++) {
@@ -30,7 +30,7 @@ export function meanOverClasses({ channels, means }: ReportGate): Float64Array {
   return mean;
 }
 
-/** How much the classes differ: the standard deviation over the classes, averaged over the channels. */
+/** How much classes differ: standard deviation over the classes, averaged over the channels. */
 export function spreadOverClasses(gate: ReportGate): number {
   const { channels, means } = gate;
   const mean = meanOverClasses(gate);
@@ -53,7 +53,7 @@ type Shown = Pick<ReportData, "classes" | "gates" | "measuredImages">;
 export function gateFigures({ classes, gates, measuredImages }: Shown): Markup {
   if (measuredImages === 0) return html`<p class="note">No pictures were looked at.</p>`;
   if (gates.length === 0) return html`<p class="note">The network has no SE blocks.</p>`;
-  // Where there are more classes than colours: some, evenly spaced.
+  // If there are more classes than colours, shows some, evenly spaced.
   const lines = Math.min(mostLines, classes.length);
   const labels = Array.from({ length: lines }, (_, i) => Math.floor((i * classes.length) / lines));
   const stages = [...new Set(gates.map((gate) => gate.stage))].sort((a, b) => a - b);

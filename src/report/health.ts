@@ -1,4 +1,4 @@
-/** A checked data set as one HTML page, with the pictures that something is wrong with. */
+/** The page of a data set check, with the pictures that have faults. */
 
 import type { CheckedPicture, DataHealth, PartHealth, Spread } from "../data/health.ts";
 import { count, percent, significant } from "./format.ts";
@@ -8,13 +8,13 @@ import { page } from "./page.ts";
 /** JPEG files in base64, by the sample's `file`. */
 export type Thumbnails = ReadonlyMap<string, string>;
 
-/** A page with more becomes too large to be opened. */
+/** More would make the page too large to open. */
 const MOST_GROUPS = 100;
-/** Of a group of equal pictures. */
+/** Most pictures shown of a group of equal ones. */
 const MOST_EQUAL = 6;
 const MOST_BAD = 1000;
 
-/** Groups that are shown: what is wrong comes first. */
+/** The groups to show, the worst first. */
 function shownCopies({ copies }: DataHealth): readonly (readonly CheckedPicture[])[] {
   const kinds = (group: readonly CheckedPicture[]) => new Set(group.map((one) => `${one.part}/${one.class}`)).size;
   return copies
@@ -24,7 +24,7 @@ function shownCopies({ copies }: DataHealth): readonly (readonly CheckedPicture[
     .map(({ group }) => group.slice(0, MOST_EQUAL));
 }
 
-/** The pictures that `renderHealth` wants thumbnails of. */
+/** The pictures of which `renderHealth` needs thumbnails. */
 export const shownPictures = (health: DataHealth): CheckedPicture[] => [
   ...shownCopies(health).flat(),
   ...health.similar.slice(0, MOST_GROUPS).flatMap(({ val, train }) => [val, train]),

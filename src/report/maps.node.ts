@@ -1,4 +1,4 @@
-/** What in pictures speaks for the network's answers, as small pictures for pages. */
+/** Heat maps for the network's answers, as small pictures for pages. */
 
 import { type Sample, sourceOf } from "../data/dataset.ts";
 import { SourceReader } from "../data/source.node.ts";
@@ -11,11 +11,11 @@ import { thumbnailOf } from "./thumbnails.node.ts";
 
 export interface Answered {
   readonly sample: Sample;
-  /** The index of the class that the network answered. */
+  /** Index of the network's top class. */
   readonly answer: number;
 }
 
-/** A picture under its map, and what the network says of it. */
+/** A picture with its heat map, and the network's answer. */
 export interface ExplainedAnswer {
   /** A JPEG file in base64. */
   readonly map: string;
@@ -24,8 +24,8 @@ export interface ExplainedAnswer {
 }
 
 /**
- * Grad-CAM of each, by the sample's `file`; nothing where the network cannot be explained, or the picture is no longer
- * there.
+ * Grad-CAM of each sample, by its `file`; empty if the network cannot be explained, without pictures that no longer
+ * exist.
  */
 export async function explained(
   answered: readonly Answered[],
@@ -52,7 +52,7 @@ export async function explained(
   }
 }
 
-/** A report goes without what cannot be had, and hides no other fault. */
+/** Ignores faults with this code, so that the report is written without the part; other faults are thrown. */
 async function unless<T>(code: "usage" | "data", work: () => Promise<T>): Promise<T | undefined> {
   try {
     return await work();

@@ -1,10 +1,10 @@
 /**
- * HTML and SVG text that cannot be broken into: whatever is put into a template is escaped, unless it is markup itself.
+ * Injection-safe HTML and SVG: everything inserted into a template is escaped, unless it is markup itself.
  *
- * Class names come from folder names and may hold anything; with this, forgetting to escape one is not possible.
+ * Class names come from folder names and may contain anything; this makes it impossible to forget escaping one.
  */
 
-/** Text that is known to be well-formed markup. Only `html` and `raw` make it. */
+/** Text known to be well-formed markup. Only `html` and `raw` create it. */
 export class Markup {
   readonly text: string;
   constructor(text: string) {
@@ -12,7 +12,7 @@ export class Markup {
   }
 }
 
-/** What a template takes: text (escaped), numbers, markup, lists of these; nothing for `undefined`. */
+/** Values in a template: text (escaped), numbers, markup, lists of these; `undefined` gives nothing. */
 export type Content = string | number | Markup | undefined | readonly Content[];
 
 const entities: Readonly<Record<string, string>> = {
@@ -35,7 +35,7 @@ export function html(parts: TemplateStringsArray, ...values: readonly Content[])
   return new Markup(parts.reduce((text, part, i) => text + render(values[i - 1]) + part));
 }
 
-/** Marks text of our own (a style sheet) as markup. Never for text from outside. */
+/** Marks our own text (a style sheet) as markup. Never for text from outside. */
 export const raw = (text: string): Markup => new Markup(text);
 
 function render(content: Content): string {

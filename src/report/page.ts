@@ -1,19 +1,19 @@
 /**
- * The frame of the HTML pages. They need nothing besides themselves: styles, charts and pictures are inside, there is no
- * script, and a content policy forbids them to load anything.
+ * The frame of HTML pages. They are self-contained: styles, charts and pictures are inside, there is no script, and a
+ * content security policy forbids loading anything.
  */
 
 import { html, type Markup, raw } from "./markup.ts";
 import { styleSheet } from "./style.ts";
 
 export interface Page {
-  /** What kind of page it is, above its title. */
+  /** Kind of page, shown above its title. */
   readonly kind: string;
   readonly title: string;
   readonly body: Markup;
 }
 
-/** The whole page. Equal content gives equal text. */
+/** The whole page; equal content gives equal text. */
 export const page = ({ kind, title, body }: Page): string =>
   html`<!doctype html>
 <html lang="en">

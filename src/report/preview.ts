@@ -1,11 +1,11 @@
-/** The page of a preview: rows of pictures as a network will see them, and the steps that made them so. */
+/** The page of a preview: rows of pictures as a network will see them, and the augmentation steps. */
 
 import { type AugmentationStep, augmentations } from "../images/augment/steps.ts";
 import { plain } from "../text-output.ts";
 import { html, type Markup } from "./markup.ts";
 import { page } from "./page.ts";
 
-/** A picture of the data, named. */
+/** A picture with its name and class. */
 export interface PreviewedPicture {
   readonly sample: { readonly file: string };
   readonly className: string;
@@ -19,7 +19,7 @@ export interface PreviewedSteps {
   readonly cutmix: number;
 }
 
-/** @param strips by row: its pictures side by side, as the base64 of a PNG file */
+/** @param strips for each row, its pictures side by side, as PNG in base64 */
 export function renderPreview(
   data: string,
   { steps, mixup, cutmix }: PreviewedSteps,

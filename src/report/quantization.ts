@@ -1,4 +1,4 @@
-/** What a network lost in eight bits, layer by layer, as one HTML page. */
+/** The page of a quantisation: what a network lost in eight bits, layer by layer. */
 
 import type { LayerRow } from "../quantize/budget.ts";
 import { count, percent, significant } from "./format.ts";
@@ -6,13 +6,13 @@ import { html, type Markup } from "./markup.ts";
 import { page } from "./page.ts";
 
 export interface QuantizationReport {
-  /** What was written. */
+  /** Name of the file written. */
   readonly name: string;
   readonly model: string;
-  /** How the ranges of activations were chosen, and by how many pictures. */
+  /** Method by which ranges of activations were chosen, and number of pictures. */
   readonly method: string;
   readonly images: number;
-  /** Top-1 errors in percent, in float32 and in eight bits, on so many pictures. */
+  /** Top-1 errors in percent, in float32 and in eight bits, and number of pictures. */
   readonly float: number;
   readonly int8: number;
   readonly checked: number;
@@ -56,6 +56,6 @@ ${rows.map(
 </table></div>`;
 }
 
-/** As long as the layer's part of what the worst one loses. */
+/** A bar whose length is the layer's loss relative to the worst one's. */
 const bar = (share: number, isFloat: boolean): Markup =>
   html`<svg width="160" height="10" role="img" aria-label="${percent(share)} of the most"><rect class="${isFloat ? "kept" : "taken"}" width="${significant(160 * share, 4)}" height="10" rx="2"/></svg>`;

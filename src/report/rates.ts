@@ -1,4 +1,4 @@
-/** The curve of a trial of learning rates, as an SVG file that needs nothing besides itself. */
+/** The curve of a learning-rate trial, as a self-contained SVG file. */
 
 import type { RatePoint, RateSuggestions } from "../train/lr-find.ts";
 import { significant } from "./format.ts";
@@ -8,14 +8,14 @@ import { lineChart, rangeOf } from "./svg.ts";
 
 const [width, height, top] = [640, 360, 44] as const;
 
-/** `3e-4`, as rates are usually written; `0.03` from a hundredth on. */
+/** A rate in the usual notation: `3e-4`, or `0.03` from 0.01 on. */
 export const shownRate = (rate: number): string =>
   rate >= 0.01 || rate === 0 ? significant(rate, 2) : rate.toExponential(1).replace(".0e", "e");
 
-/** @param suggestions where any could be read from the curve */
+/** @param suggestions rates read from the curve, if any */
 export function rateChart(title: string, points: readonly RatePoint[], suggestions?: RateSuggestions): string {
   const [low, high] = rangeOf(points.map(({ smoothed }) => smoothed));
-  // The explosion at the end would press the fall, which is what one looks for, flat.
+  // The explosion at the end would flatten the fall, which is what matters.
   const first = points[0]?.smoothed ?? high;
   const most = Math.min(high, first + 0.5 * (first - low) + 1e-9);
   const range = [low, Math.max(most, low + 1e-6)] as const;

@@ -1,4 +1,4 @@
-/** The report of a finished run as one HTML page. */
+/** The report of a run as one HTML page. */
 
 import { dusted } from "../text-output.ts";
 import { confusionMatrix } from "./confusion.ts";
@@ -18,7 +18,7 @@ interface Section {
   readonly content: (data: ReportData) => Markup;
 }
 
-/** The page after its head, in order. */
+/** The sections of the page, in order. */
 const sections: readonly Section[] = [
   { id: "curves", title: "How training went", content: curves },
   { id: "confusion", title: "Which class was taken for which", content: confusionMatrix },
@@ -27,7 +27,7 @@ const sections: readonly Section[] = [
   { id: "configuration", title: "Configuration", content: configuration },
 ];
 
-/** The whole page. Equal data give equal text. */
+/** The whole page; equal data give equal text. */
 export function renderReport(data: ReportData): string {
   const body = html`${summary(data)}
 <nav aria-label="Sections">${sections.map(({ id, title }) => html`<a href="#${id}">${title}</a>`)}</nav>
@@ -43,7 +43,7 @@ ${content(data)}
 
 type Tile = readonly [name: string, value: string, detail: string];
 
-/** A tile of an error in percent. */
+/** A tile for an error in percent. */
 const accuracy = (name: string, error: number): Tile => [
   `${name} accuracy`,
   percent(1 - error / 100, 2),

@@ -1,4 +1,4 @@
-/** The report of a run's folder: its history as it is saved, and what its best weights say of the pictures. */
+/** The report of a run's folder: its saved history, and its best weights' predictions. */
 
 import { existsSync } from "node:fs";
 import { basename, join, relative } from "node:path";
@@ -33,27 +33,27 @@ import { thumbnailsOf } from "./thumbnails.node.ts";
 export interface RunReportOptions {
   /** The run's folder. */
   readonly out: string;
-  /** Default: the model's name, and that of the data. */
+  /** Default: the names of the model and of the data. */
   readonly title?: string | undefined;
-  /** Where its pictures are; default: where they were when it was trained. */
+  /** Path of its pictures; default: as in training. */
   readonly data?: string | undefined;
-  /** What to type to get this run again; default: what was typed. */
+  /** Command line that repeats this run; default: the recorded one. */
   readonly command?: string | undefined;
   readonly executor?: string | undefined;
-  /** The function of a network of one's own. */
+  /** The function of the user's own network. */
   readonly model?: NetworkFunction | undefined;
-  /** What the best weights say of all pictures to validate with, where somebody knows it already. */
+  /** The best weights' evaluation on all validation pictures, if already known. */
   readonly evaluation?: Evaluation | undefined;
-  /** At most so many pictures are looked at, evenly spread over those to validate with; default: all. */
+  /** Most validation pictures to evaluate, evenly spread; default: all. */
   readonly mostPictures?: number | undefined;
-  /** Told how many pictures have been looked at, of all that will be. */
+  /** Called with the number of pictures done and in all. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
-  /** Pictures outside the data to classify and show, with their right class where it is known. */
+  /** Other pictures to classify and show, with their class if known. */
   readonly heldBack?: readonly { readonly file: string; readonly label: number | undefined }[] | undefined;
 }
 
 export interface WrittenReport {
-  /** The page. */
+  /** Path of the page. */
   readonly path: string;
   readonly data: ReportData;
 }
@@ -61,7 +61,7 @@ export interface WrittenReport {
 export const reportFile = (out: string): string => join(out, "report.html");
 
 /**
- * Writes the report of a run, finished or not, as one page that needs nothing besides itself.
+ * Writes the report of a run, finished or not, as a self-contained page.
  * @param path default: `report.html` in the run's folder
  * @throws SenetError as `collectReport`; `io`
  */
@@ -74,12 +74,12 @@ export async function report(
   return { path, data };
 }
 
-/** How many pictures are looked at where a training is waited for, and where it was stopped. */
+/** Number of pictures to evaluate for the automatic report after a training, finished or stopped. */
 const fewPictures = { finished: 256, stopped: 64 };
 
 /**
- * The report at the end of a training, also of one that was stopped: what it knows of the pictures is not measured again.
- * @returns its path; `undefined` where there is nothing new, or no epoch is finished
+ * Writes the report at the end of a training, also of a stopped one, reusing what is known about the pictures.
+ * @returns its path; `undefined` if there is nothing new, or no epoch is finished
  * @throws SenetError as `report`
  */
 export async function reportAfter(
@@ -92,9 +92,9 @@ export async function reportAfter(
 }
 
 /**
- * What the report shows, as plain data. Where a run's pictures are gone it says so, and has the rest.
- * @throws SenetError `usage` where there is no run, or no epoch of it is finished; `weights` or `data` where it, or its
- * pictures, are damaged or other than they were
+ * Collects the report's data. If the run's pictures no longer exist, the report says so and has the rest.
+ * @throws SenetError `usage` where there is no run, or none of its epochs is finished; `weights` or `data` where
+ * weights or pictures are damaged or have changed
  */
 export async function collectReport(options: RunReportOptions): Promise<ReportData> {
   const { out, heldBack = [] } = options;
@@ -147,7 +147,7 @@ export async function collectReport(options: RunReportOptions): Promise<ReportDa
   };
 }
 
-/** `undefined` where nobody says where they are, or they are no longer there. */
+/** Opens the pictures; `undefined` if their path is unknown, or they no longer exist. */
 async function openPictures(
   { data }: RunReportOptions,
   { valSplit, seed }: TrainingConfig,
@@ -178,7 +178,7 @@ const nothingSeen = (labels: readonly string[]): Seen => ({
   gates: [],
 });
 
-/** One pass over the pictures, or over some of them: what the network says, and its gates. */
+/** One pass over all or some of the pictures, for predictions and gates. */
 async function look(
   { val }: TrainingData,
   checkpoint: Checkpoint,

@@ -1,10 +1,10 @@
-/** The section of classified pictures, each with its three likeliest classes. */
+/** The report's section of classified pictures, each with its three most probable classes. */
 
 import type { ReportData, ReportSample } from "./data.ts";
 import { percent } from "./format.ts";
 import { html, type Markup } from "./markup.ts";
 
-/** What the choice of pictures goes by; `Evaluation.predictions` fits. */
+/** The prediction by which pictures are chosen, compatible with `Evaluation.predictions`. */
 export interface Classified {
   readonly label: number;
   readonly top: readonly { readonly index: number; readonly probability: number }[];
@@ -12,17 +12,17 @@ export interface Classified {
 
 export interface SampleChoice<T> {
   readonly title: string;
-  /** Whether it is asked what speaks for the answers. */
+  /** Whether to add heat maps. */
   readonly isExplained: boolean;
   readonly chosen: readonly T[];
 }
 
-/** How many pictures a group shows. */
+/** Number of pictures per group. */
 const most = { worst: 12, unsure: 6, sure: 6 };
 
 /**
- * The pictures worth a look: errors, the surest first, which are the network's worst mistakes or wrong labels; right
- * answers, the least sure first; and the surest right answers.
+ * Chooses pictures worth a look: the most confident errors, which are the worst mistakes or wrong labels; the least
+ * confident right answers; and the most confident ones.
  */
 export function chooseSamples<T extends Classified>(predictions: readonly T[]): SampleChoice<T>[] {
   const sureness = (p: T): number => p.top[0]?.probability ?? 0;

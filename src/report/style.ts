@@ -1,14 +1,17 @@
-/** The report's style sheet: light and dark by the reader's choice, and on paper. */
+/** The report's style sheet, for light and dark mode and for print. */
 
 import { mostLines } from "./gates.ts";
 
-/** Line colours around the wheel at two lightnesses, so that neighbours differ twice. They read on light and on dark. */
+/**
+ * Line colours around the colour wheel at two lightnesses, so that neighbours differ in both. Readable on light and
+ * dark.
+ */
 const lineColours = Array.from(
   { length: mostLines },
   (_, i) => `.line-${i} { --line: oklch(${i % 2 === 0 ? 0.6 : 0.74} 0.15 ${(i * 360) / mostLines + 15}) }`,
 ).join("\n");
 
-/** Pointing at a class in the legend dims the others; no script is needed. */
+/** Hovering over a class in the legend dims the others, without a script. */
 const picking = Array.from(
   { length: mostLines },
   (_, i) => `section:has(.pick .line-${i}:hover) .line:not(.line-${i}) { opacity: .08 }`,
@@ -132,7 +135,7 @@ summary { cursor: pointer; color: var(--accent); font-size: 14px }
 }
 `;
 
-/** What charts need of it, in a file of their own: the colours with their variant for dark pages, and the rules for lines. */
+/** The part that charts in separate files need: colours, with variants for dark mode, and rules for lines. */
 export const chartStyle: string = [
   /^:root \{[\s\S]*?^\}/m.exec(styleSheet)?.[0],
   /^@media \(prefers-color-scheme: dark\) \{[\s\S]*?^\}/m.exec(styleSheet)?.[0],

@@ -1,11 +1,11 @@
-/** Probable label errors as one HTML page, with the pictures. */
+/** The page of probable label errors, with the pictures. */
 
 import { count, percent } from "./format.ts";
 import type { Thumbnails } from "./health.ts";
 import { html, type Markup } from "./markup.ts";
 import { page } from "./page.ts";
 
-/** As `labelSuspects` finds them. */
+/** A suspect as found by `labelSuspects`. */
 export interface ReportSuspect {
   readonly sample: { readonly file: string };
   readonly label: string;
@@ -23,11 +23,11 @@ export interface ReportSuspects {
   readonly finished: boolean;
 }
 
-/** Of each part: a page with more becomes too large to be opened. */
+/** Most suspects per part; more would make the page too large to open. */
 const MOST = 300;
 const MOST_CONFUSIONS = 20;
 
-/** The pictures that `renderSuspects` wants thumbnails of. */
+/** The pictures of which `renderSuspects` needs thumbnails. */
 export const shownSuspects = <T extends ReportSuspect>(parts: readonly { readonly suspects: readonly T[] }[]): T[] =>
   parts.flatMap(({ suspects }) => suspects.slice(0, MOST));
 

@@ -5,40 +5,40 @@ import { html, type Markup } from "./markup.ts";
 
 export interface Series {
   readonly name: string;
-  /** Names the line in the style sheet (`line-3`). */
+  /** The line's class in the style sheet (`line-3`). */
   readonly className: string;
-  /** Points from left to right; the line breaks where y is not a number. */
+  /** Points from left to right; NaN as y interrupts the line. */
   readonly points: readonly (readonly [x: number, y: number])[];
-  /** Marks each point, with a tooltip; for lines of few points. */
+  /** Mark each point, with a tooltip; for lines with few points. */
   readonly dots?: boolean;
 }
 
 export interface Axis {
   readonly label: string;
-  /** Default: the range of the points, for y widened to the next ticks. */
+  /** Default: the range of the points, for y extended to the next ticks. */
   readonly range?: readonly [number, number];
-  /** How many ticks to aim at. */
+  /** Approximate number of ticks. */
   readonly ticks?: number;
-  /** Only whole numbers make sense (epochs, channels). */
+  /** Whether only whole numbers make sense (epochs, channels). */
   readonly whole?: boolean;
   readonly format?: (value: number) => string;
 }
 
 export interface LineChart {
-  /** What the picture shows, for readers who cannot see it. */
+  /** Text alternative for the chart. */
   readonly description: string;
   readonly width: number;
   readonly height: number;
   readonly x: Axis;
   readonly y: Axis;
-  /** Drawn in this order: the last one lies on top. */
+  /** Drawn in this order, the last on top. */
   readonly series: readonly Series[];
 }
 
-/** Whether a range is as good as a point: steps within it would be lost in the rounding of its ends. */
+/** Whether a range is practically a point: steps within it would be lost in rounding. */
 const isPoint = (low: number, high: number): boolean => !(high - low > 1e-9 * Math.max(Math.abs(low), Math.abs(high)));
 
-/** Round numbers (1, 2 or 5 times a power of ten apart) that lie in `low … high`, about `count` of them. */
+/** About `count` round numbers in `low … high`, with steps of 1, 2 or 5 times a power of ten. */
 export function niceTicks(low: number, high: number, count: number, whole = false): number[] {
   if (isPoint(low, high)) return [low];
   const rough = (high - low) / Math.max(1, count);
@@ -50,7 +50,7 @@ export function niceTicks(low: number, high: number, count: number, whole = fals
   return ticks;
 }
 
-/** The smallest range that holds all finite values; `[0, 1]` where there are none. */
+/** The smallest range with all finite values; `[0, 1]` if there are none. */
 export function rangeOf(values: Iterable<number>): [number, number] {
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
@@ -100,7 +100,7 @@ ${lines}
 </svg>`;
 }
 
-/** The `d` of a line through the points; a gap where a value is not a number. */
+/** The `d` attribute of a line through the points, with gaps at NaN. */
 function path(points: Series["points"], toX: (x: number) => number, toY: (y: number) => number): string {
   let text = "";
   let pen = false;
@@ -111,7 +111,7 @@ function path(points: Series["points"], toX: (x: number) => number, toY: (y: num
   return text;
 }
 
-/** The range stretched to whole ticks, so that the topmost line of the grid lies above every point. */
+/** The range extended to whole ticks, so that the topmost grid line is above every point. */
 function widened([low, high]: readonly [number, number], count: number): [number, number] {
   if (isPoint(low, high)) return [low - 0.5, high + 0.5];
   const ticks = niceTicks(low, high, count);
@@ -119,7 +119,7 @@ function widened([low, high]: readonly [number, number], count: number): [number
   return [Math.floor(low / step + 1e-9) * step, Math.ceil(high / step - 1e-9) * step];
 }
 
-/** A coordinate with one decimal: a tenth of a pixel is finer than anyone sees. */
+/** Rounds a coordinate to a tenth of a pixel. */
 const px = (value: number): number => Math.round(value * 10) / 10;
 
 const plain = (value: number): string => significant(value, 4);

@@ -1,4 +1,4 @@
-/** Small pictures for pages, of samples wherever their bytes are. */
+/** Thumbnails of samples for pages. */
 
 import { type Sample, sourceOf } from "../data/dataset.ts";
 import { SourceReader } from "../data/source.node.ts";
@@ -7,10 +7,10 @@ import { encodeJpeg } from "../images/decode.node.ts";
 import { type Picture, resize } from "../images/resize.ts";
 import type { Thumbnails } from "./health.ts";
 
-/** Shown at half of it, so that they are sharp on fine screens. */
+/** Shown at half this size, so that they are sharp on high-resolution screens. */
 const SIDE = 208;
 
-/** One at a time; what cannot be decoded has none. @param most of their sides, in pixels */
+/** Thumbnails of samples, one at a time; undecodable ones have none. @param most largest side in pixels */
 export async function thumbnailsOf(samples: readonly Sample[], most = SIDE): Promise<Thumbnails> {
   const reader = new SourceReader();
   const thumbnails = new Map<string, string>();
@@ -30,11 +30,11 @@ export async function thumbnailsOf(samples: readonly Sample[], most = SIDE): Pro
   }
 }
 
-/** The middle of a picture as a JPEG file in base64. @param most of its side, in pixels */
+/** The centre of a picture as JPEG in base64. @param most largest side in pixels */
 export const thumbnailOf = async (picture: Picture, most = SIDE): Promise<string> =>
   Buffer.from(await encodeJpeg(squared(picture, most))).toString("base64");
 
-/** The middle square; small pictures keep their size. */
+/** The central square; small pictures keep their size. */
 function squared(picture: Picture, most: number): Picture {
   const side = Math.min(picture.width, picture.height);
   const box = {

@@ -1,7 +1,7 @@
 /**
- * What files under others' names carry of ours: labels and pre-processing. Other programs pass over it: safetensors has
- * a place for any strings, and of a caffemodel nobody reads the network's name, behind which it stands as JSON where
- * the naming alone would say something else.
+ * Our labels and pre-processing in files with other programs' names, which those programs ignore. safetensors has a
+ * place for arbitrary strings; in a caffemodel they are JSON appended to the network's name, which nobody reads, and
+ * only if the naming's conventions differ.
  */
 
 import type { Preprocessing } from "../images/preprocess.ts";
@@ -15,7 +15,7 @@ export interface Carried {
 const labelsKey = "senet.labels";
 const preprocessingKey = "senet.preprocessing";
 
-/** @throws SenetError `weights` where there is something under our keys that is not ours */
+/** Reads them. @throws SenetError `weights` where the values under our keys are not ours */
 export function readCarried(metadata: ReadonlyMap<string, string>, where: string): Carried {
   return {
     ...(metadata.has(labelsKey) && { labels: readMetadata(metadata, labelsKey, labelsSchema, where) }),
@@ -34,7 +34,7 @@ export const carriedMetadata = ({ labels, preprocessing }: Required<Carried>): M
 export const nameWithCarried = (name: string, carried: Required<Carried>): string =>
   `${name} ${JSON.stringify(Object.fromEntries(carriedMetadata(carried)))}`;
 
-/** Of a network's name in a caffemodel. */
+/** Reads them from a network's name in a caffemodel. */
 export function carriedInName(name: string, where: string): Carried {
   const start = name.indexOf(" {");
   if (start === -1) return {};
@@ -42,7 +42,7 @@ export function carriedInName(name: string, where: string): Carried {
   try {
     content = JSON.parse(name.slice(start + 1));
   } catch {
-    // Somebody else's name, then.
+    // Not ours, but somebody else's name.
     return {};
   }
   const strings = Object.entries(content as Record<string, unknown>).filter(([, value]) => typeof value === "string");

@@ -7,8 +7,8 @@ import { parametersOf } from "../zoo/graphs.ts";
 import { averagePrefix, type Checkpoint, checkpointFormat, optimizerPrefix } from "./checkpoint.ts";
 
 /**
- * A file of ours, in chunks to be written one after another.
- * @param isHalf which tensors are written as float16
+ * Encodes a checkpoint, as chunks to be written one after another.
+ * @param isHalf chooses tensors to be written as float16
  */
 export function encodeCheckpoint(checkpoint: Checkpoint, isHalf?: (tensor: Tensor) => boolean): Uint8Array[] {
   const { model, labels, preprocessing, weights, quantization, training, run } = checkpoint;
@@ -39,7 +39,7 @@ export function encodeCheckpoint(checkpoint: Checkpoint, isHalf?: (tensor: Tenso
   return encodeSafetensors(tensors, metadata, isHalf);
 }
 
-/** As JSON with keys in the order of the alphabet: a value that was read from a file gives the same bytes again. */
+/** JSON with sorted keys, so that a value read from a file gives the same bytes again. */
 const inOrder = (value: unknown): string =>
   JSON.stringify(value, (_, part: unknown) =>
     typeof part === "object" && part !== null && !Array.isArray(part)

@@ -1,6 +1,6 @@
 /**
- * Our weight files: safetensors whose metadata say all that is needed to use them without flags: the model, the labels,
- * the pre-processing; and in `last.safetensors` the state of the run.
+ * Our weight files: safetensors whose metadata contain everything needed to use them without flags (model, labels,
+ * pre-processing), and in `last.safetensors` also the state of the run.
  */
 
 import { SenetError } from "../errors.ts";
@@ -23,16 +23,16 @@ import { checkSound } from "./sound.ts";
 
 export interface Checkpoint {
   readonly model: Model;
-  /** Class names, by index. */
+  /** Class names by index. */
   readonly labels: readonly string[];
   readonly preprocessing: Preprocessing;
-  /** The model's parameters; with `quantization`, those of the network in eight bits (`eightBitGraph`). */
+  /** The model's parameters; with `quantization`, those of the eight-bit network (`eightBitGraph`). */
   readonly weights: ReadonlyMap<string, Tensor>;
-  /** How these weights were learnt, in files that a run wrote. */
+  /** How these weights were trained, in files written by a run. */
   readonly training?: TrainedBy;
-  /** Present where the network is in eight bits. */
+  /** Set if the network is in eight bits. */
   readonly quantization?: StoredQuantization;
-  /** Present in a file that a run can resume from. */
+  /** Set in files from which a run can resume. */
   readonly run?: RunState;
 }
 
@@ -40,37 +40,39 @@ const trainingSchema = z.strictObject({
   /** `NAME@VERSION`, or `null`. */
   recipe: z.nullable(z.string().check(z.maxLength(1000))),
   seed: z.int().check(z.gte(0)),
-  /** Those that these weights had, of so many. */
+  /** Number of epochs of training, of `epochs`. */
   epoch: z.int().check(z.gte(0)),
   epochs: z.int().check(z.gte(0)),
-  /** In percent, of the pictures to validate with. */
+  /** In percent, on the validation pictures. */
   top1Error: z.number().check(z.gte(0), z.lte(100)),
 });
 
-/** What is known of the run that weights come from. */
+/** Facts about the run that produced the weights. */
 export type TrainedBy = z.output<typeof trainingSchema>;
 
-/** What training needs to go on (train/state.ts gives it its types); opaque here, since files know nothing of training. */
+/**
+ * What training needs to resume. Opaque here, since files know nothing about training; train/state.ts has the types.
+ */
 export interface RunState {
   readonly config: unknown;
   readonly state: unknown;
-  /** By which pictures it was trained on can be recognised; files from before this was kept have none. */
+  /** Fingerprint of the training pictures; absent in older files. */
   readonly data?: unknown;
-  /** The optimiser's tensors, by slot and parameter; what is frozen has none. */
+  /** The optimiser's tensors by slot and parameter; frozen parameters have none. */
   readonly optimizer: OptimizerState;
-  /** The moving average of all parameters, in runs that keep one. */
+  /** The moving average of all parameters, if the run keeps one. */
   readonly average?: ReadonlyMap<string, Tensor>;
 }
 
-/** How a network came to its eight bits. */
+/** How a network was quantised. */
 export interface StoredQuantization extends Quantization {
-  /** How the ranges of activations were chosen. */
+  /** Method by which ranges of activations were chosen. */
   readonly method: string;
-  /** How many pictures they were chosen by. */
+  /** Number of pictures used for that. */
   readonly images: number;
   /**
-   * What it was made from: a path, in a file as seen from that file's folder, or the name of released weights; and what these
-   * weights are told from others by.
+   * Its float32 source: a path (in a file, relative to that file's folder) or the name of released weights, and a
+   * digest of the source's weights.
    */
   readonly source?: { readonly file: string; readonly digest: string };
 }
@@ -86,7 +88,7 @@ const modelSchema = z.strictObject({
   classes: positive,
 });
 const side = positive.check(z.lte(65535));
-/** The names of what an optimiser keeps for each parameter. */
+/** Names of the optimiser's slots. */
 const slotsSchema = z.array(z.string().check(z.regex(/^[a-z]\w*$/i))).check(z.maxLength(16));
 export const labelsSchema = texts(1_000_000);
 export const preprocessingSchema = z.strictObject({
@@ -105,11 +107,11 @@ export const preprocessingSchema = z.strictObject({
 export const isCheckpoint = (metadata: ReadonlyMap<string, string>): boolean =>
   metadata.get("format") === checkpointFormat;
 
-/** What only some files want (decode-checkpoint.ts). */
+/** Decoders that only some files need (decode-checkpoint.ts). */
 export interface Decoding {
-  /** Of a network of somebody's own. */
+  /** The function of the user's own network. */
   readonly build?: NetworkFunction | undefined;
-  /** What the metadata say of a network in eight bits, and the parameters that it has then. */
+  /** Reads the metadata of an eight-bit network and gives its parameters. */
   readonly eightBits?: (
     model: Model,
     metadata: ReadonlyMap<string, string>,
@@ -117,7 +119,10 @@ export interface Decoding {
   ) => { readonly quantization: StoredQuantization; readonly parameters: readonly Parameter[] };
 }
 
-/** @returns undefined where the network is in eight bits, and `eightBits` is missing @throws as `decodeCheckpoint` */
+/**
+ * Decodes a file. @returns undefined if the network is in eight bits and `eightBits` is missing @throws as
+ * `decodeCheckpoint`
+ */
 export function decodeWith({ build, eightBits }: Decoding, bytes: Uint8Array, where: string): Checkpoint | undefined {
   const { tensors, metadata } = parseSafetensors(bytes, where);
   if (!isCheckpoint(metadata)) {
@@ -158,14 +163,14 @@ export function decodeWith({ build, eightBits }: Decoding, bytes: Uint8Array, wh
   const config = read("config", z.unknown());
   const state = read("state", z.unknown());
   const data = metadata.has("data") ? { data: read("data", z.unknown()) } : {};
-  // Files from before there were other optimisers than SGD have its one slot under a name of its own.
+  // Files from when SGD was the only optimiser have its one slot under another name.
   const isOld = !metadata.has("optimizer");
   const slots = isOld ? ["velocity"] : read("optimizer", slotsSchema);
   const prefixOf = (slot: string) => (isOld ? `${slot}/` : `${optimizerPrefix}${slot}/`);
   const hasAverage = metadata.has("average") && read("average", z.boolean());
   const frozen = new Set(metadata.has("frozen") ? read("frozen", texts(1_000_000)) : []);
   const learnt = parameters.filter((parameter) => isTrainable(parameter) && !frozen.has(parameter.name));
-  // What is kept for parameters, and for which.
+  // Kinds of tensors kept for parameters, and for which parameters.
   const kept: readonly (readonly [prefix: string, of: readonly Parameter[]])[] = [
     ...slots.map((slot) => [prefixOf(slot), learnt] as const),
     ...(hasAverage ? [[averagePrefix, parameters] as const] : []),
@@ -183,7 +188,7 @@ export function decodeWith({ build, eightBits }: Decoding, bytes: Uint8Array, wh
   return { model, labels, preprocessing, weights: named("", parameters), run };
 }
 
-/** @param tensors how many the file has: a network of more is not in it, and is not built */
+/** @param tensors number of tensors in the file; a network with more cannot be in it, and is not built */
 function parametersIn(model: Model, tensors: number, where: string): readonly Parameter[] {
   const fewest = builtBy(model.config).fewestTensors(model.config);
   const fail = (found: string | readonly string[], cause?: unknown): never => {
@@ -199,7 +204,7 @@ function parametersIn(model: Model, tensors: number, where: string): readonly Pa
 }
 
 /**
- * Pictures of this size are not more than the network can be meant for.
+ * Checks that the image size is plausible for the network.
  * @throws SenetError `weights`
  */
 export function checkPictureSize(model: Model, imageSize: number, where: string): void {
@@ -207,19 +212,19 @@ export function checkPictureSize(model: Model, imageSize: number, where: string)
   try {
     graph = inferenceGraph(model, { batch: 1, imageSize });
   } catch (error) {
-    // Whoever runs it at this size is told so; it may be run at others.
+    // Reported when it is run at this size; others may work.
     if (error instanceof SenetError) return;
     throw error;
   }
   checkDemands(graph, where);
 }
 
-/** Of one value: a million names of classes, or a mean of each pixel of the largest pictures that are usual. */
+/** Longest metadata value: a million class names, or a mean image of the largest usual size. */
 const longestMetadata = 32 * 2 ** 20;
-/** Of the model: four times as many layers as any network has that is known. */
+/** Longest model description: four times as many layers as any known network. */
 const longestModel = 2 ** 21;
 
-/** A value of the metadata, checked. @throws SenetError `weights` */
+/** Reads and checks a metadata value. @throws SenetError `weights` */
 export function readMetadata<T>(
   metadata: ReadonlyMap<string, string>,
   key: string,

@@ -13,9 +13,9 @@ import { eightBitGraph } from "./eight-bit-graph.ts";
 
 /**
  * @param where the file's name, for errors
- * @param build of a network of somebody's own
- * @throws SenetError `weights` where the file is damaged, not ours, or its tensors are not its model's or not finite;
- * `usage` where `build` is missing, or is not wanted
+ * @param build the function of the user's own network
+ * @throws SenetError `weights` where the file is damaged, not ours, or its tensors do not match its model or are not
+ * finite; `usage` where `build` is missing, or not needed
  */
 export const decodeCheckpoint = (bytes: Uint8Array, where: string, build?: NetworkFunction): Checkpoint =>
   decodeWith({ build, eightBits }, bytes, where)!;
@@ -36,7 +36,7 @@ const eightBits: NonNullable<Decoding["eightBits"]> = (model, metadata, where) =
   return { quantization, parameters: eightBitParameters(model, quantization, where) };
 };
 
-/** The parameters of the network in eight bits. */
+/** The parameters of the eight-bit network. */
 function eightBitParameters(model: Model, quantization: Quantization, where: string): readonly Parameter[] {
   const imageSize = builtBy(model.config).imageSize(model.config);
   try {

@@ -1,4 +1,4 @@
-/** Folders that are given for the weights in them, and what stands beside weights. */
+/** Finds the weights in a folder, and files that belong to weights. */
 
 import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -8,7 +8,7 @@ import { type HubConfig, readHubConfig } from "../import/hub.ts";
 import { decodeText } from "../text-file.ts";
 import { isIndex } from "./parts.node.ts";
 
-/** What weights are called in the folders of the Hugging Face Hub, and in those of our runs; the first that is there is taken. */
+/** Usual names of weights in folders of the Hugging Face Hub and of our runs, in order of preference. */
 const usual = [
   "model.safetensors",
   "model.safetensors.index.json",
@@ -21,13 +21,14 @@ const usual = [
 const isWeights = (name: string): boolean =>
   /\.(?:safetensors|pth|pth\.tar|pt|pkl|th|ckpt|bin|onnx|caffemodel|h5|hdf5|npz|params|mat|index)$/i.test(name);
 
-/** TensorFlow's: the values of a checkpoint. */
+/** The values of a TensorFlow checkpoint. */
 const values = /\.data-\d{5}-of-\d{5}$/;
 
 /**
- * The weights in a folder: those of a usual name, or else the only ones; of TensorFlow's folders the newest checkpoint. A
- * checkpoint of TensorFlow's by its prefix or its values is its index. A path of anything else stays as it is.
- * @throws SenetError `usage` where there are none, or several
+ * The weights in a folder: a file with a usual name, or else the only one; the newest checkpoint in TensorFlow's
+ * folders. A TensorFlow checkpoint given by its prefix or values stands for its index. Other paths are returned
+ * unchanged.
+ * @throws SenetError `usage` where there are none or several
  */
 export async function weightsIn(path: string): Promise<string> {
   const found = await stat(path).catch(() => undefined);
@@ -58,7 +59,7 @@ async function inFolder(path: string): Promise<string> {
   });
 }
 
-/** By TensorFlow's list of a folder's checkpoints; whoever moved the folder did not change the path in it. */
+/** According to TensorFlow's list of checkpoints, whose paths may be outdated if the folder was moved. */
 async function newestIn(folder: string): Promise<string | undefined> {
   const bytes = await readBytes(join(folder, "checkpoint"));
   if (bytes.length > 2 ** 20) return undefined;
@@ -66,12 +67,12 @@ async function newestIn(folder: string): Promise<string | undefined> {
   return path === undefined ? undefined : join(folder, `${path.split(/[/\\]/).at(-1)!}.index`);
 }
 
-/** It is meant for a file of one of the names that timm gives, whole or in parts, or for the only weights of its folder. */
+/** Whether timm's `config.json` belongs to a file of this name, one that timm uses, whole or in parts. */
 const isTimms = (name: string): boolean => /^(?:pytorch_)?model\b/.test(name);
 
 /**
- * What timm's `config.json` beside a file of weights says of them; undefined: there is none that is meant for it.
- * @throws SenetError `weights` where it cannot be followed
+ * Reads timm's `config.json` next to a weight file; undefined if there is none for it.
+ * @throws SenetError `weights` where it is invalid or not supported
  */
 export async function hubBeside(weights: string): Promise<HubConfig | undefined> {
   const folder = dirname(weights);

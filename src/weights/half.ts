@@ -1,16 +1,19 @@
-/** Weights at half the size: those of layers as float16. Vectors stay float32: they are few, and variances can be tiny. */
+/**
+ * Halves the size of weights: layers' weights as float16. Vectors stay float32: they are small, and variances can be
+ * tiny.
+ */
 
 import { SenetError } from "../errors.ts";
 import { halves } from "../formats/bytes.ts";
 import { toHalves } from "../formats/half.ts";
 import type { Tensor } from "../tensor.ts";
 
-/** Whether a tensor is stored as float16 where that is asked for. */
+/** Whether a tensor is stored as float16 if requested. */
 export const isHalved = ({ dtype, shape }: Tensor): boolean => dtype === "float32" && shape.length > 1;
 
 /**
- * The weights as they come back from such a file.
- * @throws SenetError `weights` where one is too large for it
+ * The weights as read back from such a file.
+ * @throws SenetError `weights` where a value is too large for float16
  */
 export function inHalf(weights: ReadonlyMap<string, Tensor>, where: string): ReadonlyMap<string, Tensor> {
   return new Map(

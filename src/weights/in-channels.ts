@@ -1,4 +1,4 @@
-/** The same network for pictures of other channels. */
+/** Adapts a network to another number of input channels. */
 
 import { option, SenetError } from "../errors.ts";
 import { asGrey } from "../images/preprocessing-facts.ts";
@@ -7,14 +7,14 @@ import { channelsOf } from "../zoo/built.ts";
 import { takingChannels } from "../zoo/families.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 
-/** As many as a weight file may speak of. */
+/** The limit of weight files. */
 const mostChannels = 1024;
 const first = ["conv1.weight", "stem.conv1.weight"];
 
 /**
- * A network for pictures of three channels, made to take `channels`, as timm does it: for one, the weights of the first
- * convolution are summed; for more or fewer, they are repeated in turn and made smaller in proportion.
- * @throws SenetError `usage` where the network takes other channels already, or is none of the residual ones
+ * Adapts a three-channel network to `channels` channels, as timm does: for one, the first convolution's weights are
+ * summed; otherwise they are repeated and scaled proportionally.
+ * @throws SenetError `usage` where the network has other channels already, or is not a residual one
  */
 export function withChannels(checkpoint: Checkpoint, channels: number): Checkpoint {
   const { model, preprocessing } = checkpoint;

@@ -1,13 +1,14 @@
-/** Fresh weights for a graph. */
+/** Initial weights for a graph. */
 
 import type { Graph, Initial, Parameter } from "../ir/graph.ts";
 import { createRandom, type Random } from "../random.ts";
 import { type Shape, sizeOf, type Tensor, type TensorData, zeros } from "../tensor.ts";
 
 /**
- * He et al.'s initialisation ("msra" in Caffe, which the authors used: docs/networks.md, 3.1): normal with variance
- * 2 / fan-in for convolutions, normal 0.01 for the classifier, gamma 1, everything else 0; unless the network says it.
- * Each parameter draws from a stream of its own, so that a changed layer leaves the others as they were.
+ * He et al.'s initialisation ("msra" in Caffe, as used by the authors: docs/networks.md, 3.1): normal with variance 2 /
+ * fan-in for convolutions, normal with deviation 0.01 for the classifier, gamma 1, everything else 0; unless the
+ * network specifies another. Each parameter has its own random stream, so that changing a layer does not affect the
+ * others.
  */
 export function initialWeights(graph: Graph, seed: number): Map<string, Tensor> {
   return new Map(graph.parameters.map((parameter, i) => [parameter.name, initialTensor(parameter, seed, i)]));
@@ -27,7 +28,7 @@ function usual(role: Parameter["role"], shape: Shape): Initial {
   return { kind: "normal", deviation: shape.length === 4 ? Math.sqrt(2 / sizeOf(shape.slice(1))) : 0.01 };
 }
 
-/** The part of the deviation that is left of a normal distribution cut at two deviations. */
+/** Standard deviation of a normal distribution truncated at two deviations. */
 const cutDeviation = 0.879_625_661_034_239_8;
 
 function draw(data: TensorData, shape: Shape, initial: Exclude<Initial, number>, random: Random): void {
@@ -49,8 +50,9 @@ function draw(data: TensorData, shape: Shape, initial: Exclude<Initial, number>,
 }
 
 /**
- * For each output a random orthonormal matrix of inputs by kernel positions; then all are brought to the mean 0 and the
- * deviation (nutszebra/trainer). Gram and Schmidt's method finds the same distribution as his SVD.
+ * For each output, a random orthonormal matrix of inputs by kernel positions; all are then normalised to mean 0 and the
+ * given deviation (nutszebra/trainer). Uses the Gram-Schmidt process, which gives the same distribution as the
+ * original's SVD.
  */
 function orthonormal(data: TensorData, [outputs = 1, inputs = 1, ...kernel]: Shape, deviation: number, random: Random) {
   const positions = sizeOf(kernel);

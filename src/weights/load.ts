@@ -1,12 +1,12 @@
-/** Strict loading: a file's tensors are a model's weights, all of them and nothing else, or there is an error that lists everything. */
+/** Strict loading: a file must have exactly a model's weights; otherwise an error lists all differences. */
 
 import { SenetError } from "../errors.ts";
 import type { Graph } from "../ir/graph.ts";
 import { sameShape, type Tensor } from "../tensor.ts";
 
 /**
- * The weights of `graph` out of named tensors.
- * @throws SenetError `weights`, with every missing, unexpected and misshapen tensor.
+ * Picks the weights of `graph` from named tensors.
+ * @throws SenetError `weights`, listing every missing, unexpected and misshapen tensor
  */
 export function loadWeights(
   graph: Pick<Graph, "name" | "parameters">,

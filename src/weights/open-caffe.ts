@@ -1,6 +1,6 @@
 /**
- * Opens a Caffe network by its definition: the prototxt that is given with it, or what the caffemodel holds of its own.
- * What the definition says is obeyed; a network of the zoo is taken for it only where it computes the same.
+ * Opens a Caffe network by its definition: a given prototxt, or the one in the caffemodel. The definition is followed;
+ * a network of the zoo is used instead only if it computes the same.
  */
 
 import { option, SenetError } from "../errors.ts";
@@ -18,18 +18,18 @@ import type { Tensor } from "../tensor.ts";
 import type { Model } from "../zoo/index.ts";
 import { isSameNetwork, zooNetwork } from "./zoo-network.ts";
 
-/** What is in the files of one Caffe network. */
+/** Contents of the files of one Caffe network. */
 export interface CaffeFiles {
   /** The weights' file, for errors. */
   readonly where: string;
   readonly source: WeightSource;
   readonly layers: readonly CaffeLayer[];
-  /** What the file with the weights holds of its definition. */
+  /** The definition in the weights' file, if any. */
   readonly own: CaffeMessage | undefined;
-  /** The prototxt that is given with it. */
+  /** The given prototxt. */
   readonly given: { readonly where: string; readonly definition: CaffeMessage } | undefined;
   readonly mean: CaffeMean | undefined;
-  /** The user says what is subtracted: a mean file that is not there is not missed. */
+  /** Whether the user gives the mean, so that a missing mean file does not matter. */
   readonly isMeanSaid?: boolean;
 }
 
@@ -37,16 +37,16 @@ export interface CaffeOpened {
   readonly model: Model;
   readonly weights: Map<string, Tensor>;
   readonly preprocessing: Preprocessing;
-  /** Where that was found, in words that go on "from". */
+  /** Source of the pre-processing, in words that continue "from". */
   readonly preprocessingFrom: string;
-  /** Whose names it has, where it is a network of the zoo. */
+  /** Its naming, if it is a network of the zoo. */
   readonly naming: Naming | undefined;
   readonly notes: readonly string[];
 }
 
 /**
- * The network; undefined where nothing defines it and only names can tell what it is.
- * @throws SenetError `weights` where the definition has what is not understood, or where its mean file is missing
+ * Opens the network; undefined if there is no definition and only names can identify it.
+ * @throws SenetError `weights` where the definition is not supported, or its mean file is missing
  */
 export function openCaffe(files: CaffeFiles): CaffeOpened | undefined {
   const { where, own, given } = files;
@@ -58,7 +58,7 @@ export function openCaffe(files: CaffeFiles): CaffeOpened | undefined {
   try {
     imported = importCaffeNetwork(definition, files.layers, given?.where ?? where, { mean: files.mean });
   } catch (error) {
-    // A network that was saved in training may have layers that only its training needed. Its names and shapes are known.
+    // A network saved during training may have layers that only its training needed; its names and shapes are known.
     if (given !== undefined || zoo === undefined || !(error instanceof SenetError)) throw error;
     const reason = error.message.split("\n")[0];
     const note = `what the file holds of its definition is not understood (${reason}); taken for ${zoo.model.name} by its names`;
@@ -89,7 +89,7 @@ export function openCaffe(files: CaffeFiles): CaffeOpened | undefined {
   };
 }
 
-/** What is usual with these names, for pictures of another size in proportion. */
+/** The naming's usual pre-processing, scaled to the image size. */
 function usualFor(naming: Naming | undefined, model: Model | undefined, imageSize: number): Preprocessing {
   const bySize = usualCaffe(imageSize);
   if (naming === undefined || model === undefined) return bySize;
@@ -97,7 +97,7 @@ function usualFor(naming: Naming | undefined, model: Model | undefined, imageSiz
   return { ...bySize, channels, scale, mean, std, interpolation };
 }
 
-/** The definition's own input; where it is a deploy form without mean and scale, those that the network was trained with. */
+/** The definition's own input; for a deploy definition without mean and scale, those of training. */
 function inputFor(files: CaffeFiles, said: CaffeInput | undefined, notes: string[]): CaffeInput {
   const { own, given, where, mean } = files;
   let input: CaffeInput = said ?? { isData: false, where };
@@ -124,7 +124,7 @@ function inputFor(files: CaffeFiles, said: CaffeInput | undefined, notes: string
   return input;
 }
 
-/** The mean file that a definition names for its test phase; absent: none. */
+/** The mean file named by a definition for its test phase, if any. */
 export function meanFileOf(definition: CaffeMessage, where: string): string | undefined {
   const { source } = sourcesOf(definition, where);
   return source && inputOf(source).normalization?.meanFile;

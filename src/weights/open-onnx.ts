@@ -1,4 +1,4 @@
-/** ONNX files whose network is told by their graph, with the labels and the pre-processing that go with it. */
+/** Opens ONNX files by their graph, with labels and pre-processing. */
 
 import type { OnnxModel } from "../formats/onnx-initialisers.ts";
 import { imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
@@ -12,21 +12,23 @@ import { labelsSchema, preprocessingSchema, readMetadata } from "./checkpoint.ts
 export interface OnnxNetwork {
   readonly model: Model;
   readonly weights: Map<string, Tensor>;
-  /** The side of its pictures. */
+  /** Side of its pictures. */
   readonly imageSize: number;
   readonly preprocessing: Preprocessing;
-  /** In files of ours. */
+  /** Labels, in files of ours. */
   readonly labels?: readonly string[];
   readonly preprocessingFrom: string;
 }
 
 const isOurs = ({ metadata }: OnnxModel): boolean => metadata.has("model") && metadata.has("preprocessing");
 
-/** Whether tensors' names tell less than the graph: batch norms that are folded leave others behind. */
+/** Whether the graph says more than tensors' names, as after folding batch norms. */
 export const isToldByGraph = (onnx: OnnxModel): boolean =>
   isOurs(onnx) || !onnx.nodes.some(({ op }) => op === "BatchNormalization");
 
-/** @throws SenetError `weights` where the graph does what no layer of ours does, or its metadata are damaged */
+/**
+ * Imports the network. @throws SenetError `weights` where an operation is not supported, or the metadata are damaged
+ */
 export function openOnnx(onnx: OnnxModel, where: string): OnnxNetwork {
   if (isOurs(onnx)) {
     const read = <T>(key: string, schema: z.Schema<T>) => readMetadata(onnx.metadata, key, schema, where);
@@ -42,7 +44,7 @@ export function openOnnx(onnx: OnnxModel, where: string): OnnxNetwork {
     ...imagenetPreprocessing,
     resize: side < 64 ? side : Math.round((side * 256) / 224),
     crop: side,
-    // As timm and torchvision measure theirs.
+    // As timm and torchvision evaluate theirs.
     interpolation: hasGates ? "bicubic" : "bilinear",
   };
   const preprocessing = channelsOf(model.config) === 1 ? asGrey(usual) : usual;

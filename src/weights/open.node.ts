@@ -1,4 +1,4 @@
-/** Opens weight files by their paths, with what lies beside them. */
+/** Opens weight files by their paths, with files that belong to them. */
 
 import { existsSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
@@ -13,19 +13,19 @@ import { filesAt } from "./parts.node.ts";
 import type { WeightFile } from "./source.ts";
 
 /**
- * The network in a weight file, with the labels and the pre-processing that it wants. The format is known by content,
- * the model by the names and shapes of its tensors. A Caffe network that is not of the zoo is built by its definition.
- * @param paths a file; or a prototxt and its caffemodel, and perhaps the mean's binaryproto, in any order; or a symbol.json
- * and its .params; or the index or any part of a model in several files
- * @throws SenetError `io`; `weights` where a file is damaged, in no supported format or of no network that is known;
- * `usage` where an option does not fit it
+ * Opens the network in a weight file, with its labels and pre-processing. The format is recognised by content, the
+ * model by the names and shapes of its tensors. A Caffe network that is not in the zoo is built from its definition.
+ * @param paths a file; or a prototxt and its caffemodel, and perhaps the mean's binaryproto, in any order; or a
+ * symbol.json and its .params; or the index or any part of a model in several files
+ * @throws SenetError `io`; `weights` where a file is damaged, in no supported format or of an unknown network; `usage`
+ * where an option does not fit it
  */
 export async function openWeights(paths: string | readonly string[], options: OpenOptions = {}): Promise<Checkpoint> {
   return (await openPaths(paths, options)).checkpoint;
 }
 
 export interface OpenedPaths extends Opened {
-  /** All files that were read: those that were named, and what belongs to them. */
+  /** All files read: those given, and those that belong to them. */
   readonly files: readonly string[];
 }
 
@@ -52,7 +52,7 @@ const pathsOf = ({ where, parts, hub }: WeightFile): readonly string[] => [
   ...(hub === undefined ? [] : [hub.where]),
 ];
 
-/** The files that are named, or that are the weights in a folder, with what says something of them there. */
+/** The given files, or the weights in a folder, with files that describe them. */
 async function filesIn(paths: readonly string[]): Promise<WeightFile[]> {
   const files = await filesAt(await Promise.all(paths.map(weightsIn)));
   return Promise.all(
@@ -60,7 +60,7 @@ async function filesIn(paths: readonly string[]): Promise<WeightFile[]> {
   );
 }
 
-/** The graph that MXNet saves beside weights: `NET-symbol.json`, for `NET-0012.params`. */
+/** The graph that MXNet saves next to weights: `NET-symbol.json` for `NET-0012.params`. */
 async function symbolBeside(files: readonly WeightFile[]): Promise<WeightFile | undefined> {
   const [file, ...others] = files;
   const prefix = /^(.*)-\d{4}\.params$/.exec(file?.where ?? "")?.[1];
@@ -69,7 +69,7 @@ async function symbolBeside(files: readonly WeightFile[]): Promise<WeightFile | 
   return existsSync(path) ? (await filesIn([path]))[0] : undefined;
 }
 
-/** The mean file that a definition names, where it lies beside the definition and is not given. */
+/** The mean file named by a definition, if it is next to it and not given. */
 async function meanBeside(files: readonly WeightFile[]): Promise<WeightFile | undefined> {
   if (files.length > 2 || files.some(({ parts }) => parts !== undefined)) return undefined;
   const formats = files.map(({ bytes, where }) => detectFormat(bytes, where));

@@ -1,4 +1,4 @@
-/** Opens the bytes of weight files, of any format that is read, as a network ready to run. */
+/** Opens the bytes of weight files, in any supported format, as a network ready to run. */
 
 import { option, SenetError } from "../errors.ts";
 import { shownName } from "../formats/bytes.ts";
@@ -30,41 +30,41 @@ import { type FileContent, readContent, type WeightFile } from "./source.ts";
 import { isSameNetwork, type ZooNetwork, zooNetwork } from "./zoo-network.ts";
 
 export interface OpenOptions {
-  /** The zoo model that the weights are of; absent: the one that fits. Of a network of one's own: its function. */
+  /** The zoo model of the weights; default: the one that fits. For your own network: its function. */
   readonly model?: string | NetworkFunction;
-  /** Whose names the file has (namings.ts); absent: it shows. */
+  /** The naming of the file (namings.ts); default: detected. */
   readonly from?: string;
-  /** Class names, by index; absent: the file's own, ImageNet's for 1,000 classes, else numbers. */
+  /** Class names by index; default: the file's own, or ImageNet's for 1,000 classes, or numbers. */
   readonly labels?: readonly string[];
-  /** Which weights of a PyTorch checkpoint that has several, by their key; absent: a moving average, or else the first. */
+  /** Key of the weights to use in a checkpoint with several; default: a moving average, or else the first. */
   readonly state?: string;
-  /** What is subtracted from pictures is said elsewhere: a mean file that is not there is not missed. */
+  /** Whether the mean is given elsewhere, so that a missing mean file does not matter. */
   readonly isMeanSaid?: boolean;
 }
 
-/** Of any network but one of somebody's own. */
+/** Options for all networks except the user's own. */
 interface ZooOptions extends OpenOptions {
   readonly model?: string;
 }
 
-/** A network, and what it was opened from. */
+/** A network, and how it was opened. */
 export interface Opened {
   readonly checkpoint: Checkpoint;
   readonly format: WeightFormat;
-  /** Whose names the file has, `senet` for our own files; absent where a Caffe network has names of its own. */
+  /** The naming of the file, `senet` for our own; absent if a Caffe network has names of its own. */
   readonly naming?: string;
-  /** Where the pre-processing was found, in words that go on "from". */
+  /** Source of the pre-processing, in words that continue "from". */
   readonly preprocessingFrom: string;
-  /** What was guessed or chosen, and what was left aside: a line each, for whoever asked to open it. */
+  /** What was guessed, chosen or ignored, one line each. */
   readonly notes: readonly string[];
 }
 
 /**
- * The network in weight files that are in memory, with the labels and the pre-processing that it wants. The format is
- * known by content, the model by the names and shapes of its tensors. A Caffe network that is not of the zoo is built by
- * its definition. The weights may be views on the files' bytes.
- * @throws SenetError (as a rejection) `weights` where a file is damaged, in no supported format or of no network that is
- * known; `usage` where an option does not fit it
+ * Opens the network in weight files in memory, with its labels and pre-processing. The format is recognised by content,
+ * the model by the names and shapes of its tensors. A Caffe network that is not in the zoo is built from its
+ * definition. The weights may be views of the files' bytes.
+ * @throws SenetError (as a rejection) `weights` where a file is damaged, in no supported format or of an unknown
+ * network; `usage` where an option does not fit it
  */
 export async function openFiles(files: readonly WeightFile[], options: OpenOptions = {}): Promise<Opened> {
   const opened = await openContents(files, options);
@@ -94,7 +94,7 @@ async function openContents(files: readonly WeightFile[], given: OpenOptions): P
       });
     }
     const labels = labelsFor(options.labels, checkpoint, where);
-    // As the best epoch's file holds, and as of a PyTorch checkpoint that has both.
+    // The average, as in the best epoch's file, and as for PyTorch checkpoints with both.
     const { average: weights = checkpoint.weights } = checkpoint.run ?? {};
     if (weights !== checkpoint.weights) notes.push("of the run's weights their moving average is used");
     const opened = { ...checkpoint, labels, weights };
@@ -165,7 +165,7 @@ async function openContents(files: readonly WeightFile[], given: OpenOptions): P
   };
 }
 
-/** What may help where names are nobody's; undefined: nothing in particular. */
+/** A hint for unknown names; undefined: nothing in particular. */
 function hintFor({ format, source }: Extract<Main, { kind: "weights" }>, hasSymbol: boolean): string | undefined {
   if (format === "mxnet" && !hasSymbol) return "give the -symbol.json that MXNet saved with it too";
   if (source.kind !== "tensors") return undefined;
@@ -186,22 +186,22 @@ const normalizedAs = (spec: Preprocessing, { scale, mean, std }: OwnNormalizatio
 /** The name of the file at the end of a path. */
 const lastOf = (path: string): string => path.split(/[/\\]/).at(-1)!;
 
-/** What Node and browsers have of their `crypto.subtle` alike. */
+/** The part of `crypto.subtle` common to Node and browsers. */
 interface Digests {
   digest(algorithm: string, bytes: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer>;
 }
 
-/** In hexadecimal digits; empty where the platform has no digests, as browsers on pages that came without TLS. */
+/** The digest in hexadecimal; empty if the platform has none, as on pages without TLS. */
 async function sha256(bytes: Uint8Array): Promise<string> {
   const { subtle } = globalThis.crypto as { readonly subtle?: Digests };
-  // Never shared memory, which the type allows.
+  // A cast: it is never shared memory.
   const digest = await subtle?.digest("SHA-256", bytes as Uint8Array<ArrayBuffer>);
   return digest === undefined
     ? ""
     : Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** The pre-processing that a network of others wants, and who says so. */
+/** The pre-processing for other programs' networks, and its source. */
 async function wanted(
   carried: Carried,
   hub: HubConfig | undefined,
@@ -211,13 +211,13 @@ async function wanted(
 ): Promise<{ readonly spec: Preprocessing; readonly from: string }> {
   if (carried.preprocessing !== undefined) return { spec: carried.preprocessing, from: "the file" };
   if (hub !== undefined) return { spec: hub.preprocessing, from: `${hub.where} beside it` };
-  // Only of ImageNet's networks others have released some.
+  // Known releases are all for ImageNet.
   const released = model.classes === 1000 ? await release() : undefined;
   if (released !== undefined) return { spec: released.preprocessing, from: `what ${released.name} was released with` };
   return { spec: naming.preprocessing(model.config), from: `what is usual under the names of ${naming.name}` };
 }
 
-/** @param zoo what its names speak of */
+/** @param zoo the zoo network suggested by its names */
 function graphNetwork(onnx: OnnxModel, zoo: ZooNetwork | undefined, where: string): OnnxNetwork {
   try {
     return openOnnx(onnx, where);
@@ -232,7 +232,7 @@ function graphNetwork(onnx: OnnxModel, zoo: ZooNetwork | undefined, where: strin
   }
 }
 
-/** An ONNX network by its graph. */
+/** An ONNX network from its graph. */
 function onnxNetwork(
   { where, format }: Main,
   network: OnnxNetwork,
@@ -254,9 +254,12 @@ function onnxNetwork(
   };
 }
 
-/** @throws SenetError `weights` where the graph has parameters that are not in the file */
+/**
+ * Checks that graph and arrays belong together. @throws SenetError `weights` where the graph has parameters that are
+ * not in the file
+ */
 function checkOneNetwork({ nodes }: MxnetSymbol, arrays: ReadonlyMap<string, unknown>, where: string): void {
-  // Inputs are variables too; what is learnt has these endings.
+  // Inputs are variables, too; learnt ones have these suffixes.
   const learnt = nodes.filter(({ op, name }) => op === "null" && /_(?:weight|bias|gamma|beta)$/.test(name));
   const missing = learnt.filter(({ name }) => !arrays.has(name));
   if (missing.length === 0) return;
@@ -268,7 +271,7 @@ function checkOneNetwork({ nodes }: MxnetSymbol, arrays: ReadonlyMap<string, unk
   });
 }
 
-/** An MXNet network by its graph; undefined where it is a network of the zoo, by names and by what it computes. */
+/** An MXNet network from its graph; undefined if it is a network of the zoo, by names and by computation. */
 function mxnetNetwork(
   main: Extract<Main, { kind: "weights" }>,
   { symbol, where }: Extract<FileContent, { kind: "symbol" }>,
@@ -298,7 +301,7 @@ function mxnetNetwork(
   return definedNetwork(main, { ...network, preprocessing: usual }, zoo?.naming, options, notes, from);
 }
 
-/** A network by what its file says of its layers. */
+/** A network from its file's description of its layers. */
 function definedNetwork(
   { where, format }: Main,
   { model, weights, preprocessing }: Pick<MatconvnetImport, "model" | "weights" | "preprocessing">,
@@ -319,7 +322,7 @@ function definedNetwork(
   };
 }
 
-/** A Caffe network by its definition; undefined where nothing defines it. */
+/** A Caffe network from its definition; undefined if there is none. */
 function caffeNetwork(
   { where, format, source, caffe, carried }: Extract<Main, { kind: "weights" }>,
   given: Definition | undefined,
@@ -374,7 +377,7 @@ function refuseFunction(where: string): never {
 
 const unknownOrder = `the order of its 1,000 classes is not known, so they have numbers for names; ${option("labels")} FILE names them, one per line`;
 
-/** What stands beside weights. */
+/** Files that accompany weights. */
 type Beside = Extract<FileContent, { kind: "definition" | "symbol" | "mean" }>;
 type Main = Exclude<FileContent, Beside>;
 type Definition = Extract<FileContent, { kind: "definition" }>;
@@ -389,7 +392,10 @@ interface Sorted {
 const isBeside = (content: FileContent): content is Beside =>
   content.kind === "definition" || content.kind === "symbol" || content.kind === "mean";
 
-/** The one file with weights; and what may stand beside it: the definition and the mean of a Caffe network, MXNet's graph. */
+/**
+ * Separates the one file with weights from those that may accompany it: a Caffe network's definition and mean, MXNet's
+ * graph.
+ */
 function sorted(contents: readonly FileContent[]): Sorted {
   const definitions = contents.filter((content) => content.kind === "definition");
   const means = contents.filter((content) => content.kind === "mean");

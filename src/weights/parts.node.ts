@@ -1,4 +1,4 @@
-/** Models in several files: parts with an index (Hugging Face's), and values beside an ONNX model. */
+/** Reads models in several files: parts with an index (Hugging Face's), and values next to an ONNX model. */
 
 import { readdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, sep } from "node:path";
@@ -7,7 +7,7 @@ import { type Fail, failAt, shownName } from "../formats/bytes.ts";
 import { decodeText } from "../text-file.ts";
 import type { Parts, WeightFile } from "./source.ts";
 
-/** As many as the largest models have, and more. */
+/** More than the largest models have. */
 const mostParts = 1000;
 
 /** `model-00001-of-00002.safetensors` */
@@ -18,7 +18,7 @@ const index = /\.\w+\.index(?:\.\w+)?\.json$/i;
 export const isIndex = (name: string): boolean => index.test(name);
 
 /**
- * The files that are named, and those that belong to them: an index, or any part, stands for the whole model.
+ * Reads the given files and those that belong to them: an index or any part stands for the whole model.
  * @throws SenetError `io`; `weights` where parts are missing or the index is damaged
  */
 export async function filesAt(paths: readonly string[]): Promise<WeightFile[]> {
@@ -38,7 +38,7 @@ export async function filesAt(paths: readonly string[]): Promise<WeightFile[]> {
   return files;
 }
 
-/** The names of all parts are told by the name of each. */
+/** All parts, whose names follow from the name of one. */
 async function partsOf(path: string, [, name, , total, extension]: RegExpExecArray): Promise<Parts> {
   const fail = failAt(path);
   const count = Number(total);
@@ -86,7 +86,7 @@ async function readAll(path: string, names: readonly string[], fail: Fail): Prom
 }
 
 /**
- * A file that a model names itself. Only one in its own folder: not one that a hostile file would like to have read.
+ * Reads a file named in a model; only from its own folder, so that a hostile model cannot have others read.
  * @throws SenetError `io`, `weights`
  */
 async function readBeside(path: string, name: string): Promise<Uint8Array> {

@@ -1,37 +1,37 @@
 /**
- * A first convolution that begins with what pictures consist of. Neighbouring pixels are so alike that random filters
- * all see about the same, the mean brightness of the patch; filters along the principal directions of the patches, each
- * scaled to the same deviation, see different things from the first step on. As in Page, "How to train your ResNet", part
- * 8 (2019), and Jordan, arXiv 2404.00498, section 3.2, except that the filters learn on. For what it gains, docs/log.md.
+ * Initialises the first convolution from image patches. Neighbouring pixels are so similar that random filters all see
+ * about the same, the patch's mean brightness; filters along the principal directions of patches, scaled to equal
+ * deviation, see different things from the first step. As in Page, "How to train your ResNet", part 8 (2019), and
+ * Jordan, arXiv 2404.00498, section 3.2, except that the filters are trained. For the gain, see docs/log.md.
  */
 
 import type { Graph, Parameter } from "../ir/graph.ts";
 import type { Tensor } from "../tensor.ts";
 import { principalDirections } from "./principal.ts";
 
-/** What the covariance of patches is taken from. */
+/** Number of pictures for the covariance of patches. */
 export const patchPictures = 512;
-/** Of each picture: on a grid of so many rows and columns. */
+/** Patches are taken on a grid with this many rows and columns. */
 const grid = 20;
 
-/** The weight `[O, C, KH, KW]` of the convolution that the pictures go into; `undefined` where none does. */
+/** The weight `[O, C, KH, KW]` of the convolution that takes the pictures; `undefined` if there is none. */
 export function firstConvolution(graph: Graph): Parameter | undefined {
   const pictures = new Set(graph.inputs);
   const node = graph.nodes.find(({ op, inputs }) => op === "conv2d" && pictures.has(inputs[0]!));
   return graph.parameters.find((parameter) => parameter === node?.inputs[1]);
 }
 
-/** Sums over the patches of pictures, as large as a kernel. */
+/** Statistics of patches of the kernel's size. */
 export class PatchStatistics {
   readonly #kernel: readonly [height: number, width: number];
   readonly #sums: Float64Array;
-  /** Of products, the upper triangle. */
+  /** Sums of products, upper triangle. */
   readonly #products: Float64Array;
   readonly #offsets: Int32Array;
   #patches = 0;
   #pictures = 0;
 
-  /** @param shape `[O, C, KH, KW]` of the convolution's weight */
+  /** @param shape the convolution's weight shape, `[O, C, KH, KW]` */
   constructor(shape: readonly number[]) {
     const [, channels = 0, height = 0, width = 0] = shape;
     this.#kernel = [height, width];
@@ -45,7 +45,7 @@ export class PatchStatistics {
     return this.#pictures;
   }
 
-  /** @param images `[N, C, H, W]`, prepared for the network */
+  /** @param images `[N, C, H, W]`, pre-processed for the network */
   add({ shape, data }: Tensor): void {
     const [count = 0, channels = 0, height = 0, width = 0] = shape;
     const [kernelHeight, kernelWidth] = this.#kernel;
@@ -92,19 +92,19 @@ export class PatchStatistics {
   }
 }
 
-/** So many of `length` places, evenly. */
+/** Grid positions, spread evenly over `length`. */
 const spread = (length: number): readonly number[] =>
   length <= grid
     ? Array.from({ length }, (_, i) => i)
     : Array.from({ length: grid }, (_, i) => Math.floor((i * length) / grid));
 
-/** Directions of less than this part of the whole variance are noise. */
+/** Directions with less than this share of the variance are noise. */
 const leastPart = 1e-5;
 
 /**
- * Sets the first filters of a fresh weight: one for each of the largest directions, and as many that are their opposites,
- * since ReLU lets only one side through. Filters beyond stay as they were drawn.
- * @param weight `[O, C, KH, KW]`, of the shape that `statistics` was made for
+ * Sets the first filters of a fresh weight: one for each of the largest directions and one for its negative, since ReLU
+ * only passes one side. Further filters keep their random values.
+ * @param weight `[O, C, KH, KW]`, the shape that `statistics` was created for
  */
 export function setPatchFilters({ shape, data }: Tensor, statistics: PatchStatistics): void {
   const out = shape[0]!;
@@ -113,7 +113,7 @@ export function setPatchFilters({ shape, data }: Tensor, statistics: PatchStatis
   const least = leastPart * values.reduce((sum, value) => sum + value, 0);
   const used = Math.min(Math.floor(out / 2), values.filter((value) => value > least).length);
   for (let i = 0; i < used; i++) {
-    // The deviation that He et al.'s filters have on pictures of deviation 1: 2 / fan-in for each of fan-in numbers.
+    // The output deviation of He et al.'s filters on pictures of deviation 1: 2 / fan-in for each of fan-in values.
     const scale = Math.sqrt(2 / values[i]!);
     for (let j = 0; j < size; j++) {
       const value = scale * directions[i * size + j]!;

@@ -1,13 +1,16 @@
-/** Principal directions of a symmetric matrix, by Jacobi's rotations: exact enough for a few hundred rows, the same bits everywhere. */
+/**
+ * Principal directions of a symmetric matrix by Jacobi rotations: accurate enough for a few hundred rows, and the same
+ * bits everywhere.
+ */
 
 export interface Principal {
-  /** Eigenvalues, the largest first. */
+  /** Eigenvalues, largest first. */
   readonly values: Float64Array;
-  /** Their unit vectors, a row each; the largest number of a row is positive. */
+  /** Unit eigenvectors, one per row; the largest element of a row is positive. */
   readonly directions: Float64Array;
 }
 
-/** Rounds over all pairs. A covariance of 147 rows is done after 8. */
+/** Most sweeps over all pairs; 8 are enough for a covariance of 147 rows. */
 const mostSweeps = 30;
 
 /**
@@ -39,7 +42,7 @@ function offDiagonal(a: Float64Array, size: number): number {
   return 2 * sum;
 }
 
-/** Turns rows and columns p and q so that `a[p, q]` becomes 0 (Golub and Van Loan, Matrix Computations, 8.5). */
+/** Rotates rows and columns p and q so that `a[p, q]` becomes 0 (Golub and Van Loan, Matrix Computations, 8.5). */
 function rotate(a: Float64Array, vectors: Float64Array, size: number, p: number, q: number): void {
   const between = a[p * size + q]!;
   if (between === 0) return;

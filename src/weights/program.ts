@@ -1,4 +1,4 @@
-/** A network of a file as executors take it. */
+/** Prepares a stored network for executors. */
 
 import { SenetError } from "../errors.ts";
 import type { Weights } from "../executors/executor.ts";
@@ -6,15 +6,15 @@ import type { Graph } from "../ir/graph.ts";
 import { inferencePasses, type Program, runPasses } from "../passes/index.ts";
 import type { Quantization } from "../passes/quantize.ts";
 
-/** As a checkpoint has them: the model's own parameters, or those of the network in eight bits. */
+/** Weights as in a checkpoint: the model's own parameters, or those of the eight-bit network. */
 export interface NetworkWeights {
   readonly weights: Weights;
   readonly quantization?: Quantization | undefined;
 }
 
 /**
- * The graph after the passes that inference goes through.
- * @param graph the model's, for inference
+ * Runs the inference passes.
+ * @param graph the model's inference graph
  */
 export async function inferenceProgram(graph: Graph, { weights, quantization }: NetworkWeights): Promise<Program> {
   if (quantization === undefined) return runPasses({ graph, weights }, inferencePasses);
@@ -22,7 +22,7 @@ export async function inferenceProgram(graph: Graph, { weights, quantization }: 
   return { graph: eightBitGraph(graph, quantization), weights };
 }
 
-/** @throws SenetError `usage` for a network in eight bits, where only float32 will do */
+/** @throws SenetError `usage` for a network in eight bits, where float32 is required */
 export function requireFloat32({ quantization }: Pick<NetworkWeights, "quantization">, where: string): void {
   if (quantization === undefined) return;
   throw new SenetError("usage", "this network is in eight bits", {

@@ -1,16 +1,16 @@
-/** Weights that can be computed with: a network that has diverged gives no answer, and must not seem to give one. */
+/** Checks that weights are finite: a network that has diverged must not seem to give answers. */
 
 import { SenetError } from "../errors.ts";
 import { shownName } from "../formats/bytes.ts";
 import { allFinite, type Tensor } from "../tensor.ts";
 
-/** A variance that was moved by a difference of eps and back may be this far below zero, by rounding. */
+/** A variance converted to another eps and back may be this far below zero, by rounding. */
 const rounding = 1e-7;
 
 /**
- * @param called what a tensor is called in the file
- * @throws SenetError `weights` that names the first tensor with a value that is infinite or not a number, or with a
- * variance below zero, and tells how many there are
+ * @param called gives a tensor's name in the file
+ * @throws SenetError `weights`, naming the first tensor with a value that is not finite, or a negative variance, and
+ * their number
  */
 export function checkSound(
   weights: ReadonlyMap<string, Tensor>,
@@ -34,7 +34,7 @@ export function checkSound(
   });
 }
 
-/** The first value of this kind, with its place. */
+/** The first such value, with its position. */
 function firstOf({ data }: Tensor, isSuch: (value: number) => boolean): string {
   const place = data.findIndex(isSuch);
   return `${data[place]} (value ${place})`;

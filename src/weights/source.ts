@@ -1,4 +1,4 @@
-/** What a weight file of any format holds, before anybody knows of which network it is. */
+/** Reads the contents of weight files of any format, before their network is identified. */
 
 import { option, SenetError } from "../errors.ts";
 import { failAt, shownName } from "../formats/bytes.ts";
@@ -20,32 +20,32 @@ import { type Checkpoint, isCheckpoint } from "./checkpoint.ts";
 import { decodeCheckpoint } from "./decode-checkpoint.ts";
 
 export interface WeightFile extends FormatFile {
-  /** The whole path, whose folders may tell of which release it is; default: `where`. */
+  /** The whole path, whose folders may identify the release; default: `where`. */
   readonly path?: string;
-  /** What timm's `config.json` beside it says. */
+  /** timm's `config.json` next to it. */
   readonly hub?: HubConfig | undefined;
-  /** All files of a model that is in several; `bytes` are those of the index, or of one of them. */
+  /** All files of a model in several files; `bytes` are those of the index or of one part. */
   readonly parts?: Parts;
 }
 
 export interface Parts {
   readonly files: readonly WeightFile[];
-  /** All tensors that the index names. */
+  /** All tensors named in the index. */
   readonly names?: readonly string[];
 }
 
-/** One of our own files, a file of weights, or what defines the network of another. */
+/** Our own file, a file with weights, or a definition for another one. */
 type Meaning =
   | { readonly kind: "checkpoint"; readonly checkpoint: Checkpoint }
   | {
       readonly kind: "weights";
       readonly source: WeightSource;
       readonly carried: Carried;
-      /** Names of classes beside the weights: those of the network, if there are as many. */
+      /** Class names stored with the weights; the network's, if there are as many as classes. */
       readonly saidLabels?: readonly SaidLabels[];
       readonly onnx?: OnnxModel;
       readonly matconvnet?: McnNetwork;
-      /** All of a caffemodel's layers and its definition; a file of HDF5 has layers without definitions. */
+      /** A caffemodel's layers and definition; an HDF5 file has layers without definitions. */
       readonly caffe?: { readonly layers: readonly CaffeLayer[]; readonly definition?: CaffeMessage };
     }
   | { readonly kind: "definition"; readonly definition: CaffeMessage }
@@ -57,20 +57,20 @@ type Meaning =
 export type FileContent = Meaning & {
   readonly where: string;
   readonly format: WeightFormat;
-  /** What was guessed or chosen in reading it; see `Opened.notes`. */
+  /** What was guessed or chosen while reading it; see `Opened.notes`. */
   readonly notes?: readonly string[];
 };
 
-/** What is known of a file by whoever opens it. */
+/** The caller's knowledge about a file. */
 export interface ReadOptions {
   readonly state?: string | undefined;
   readonly build?: NetworkFunction | undefined;
 }
 
 /**
- * @param options `state`: which of the weights in a PyTorch checkpoint (see parseTorch); `build`: see decodeCheckpoint
- * @throws SenetError (as a rejection) `weights` where the file is in no supported format, or damaged; `usage` where
- * `state` is not in it
+ * @param options `state`: which weights in a PyTorch checkpoint (see parseTorch); `build`: see decodeCheckpoint
+ * @throws SenetError (as a rejection) `weights` where the file is damaged or in no supported format; `usage` where it
+ * has no such `state`
  */
 export async function readContent(file: WeightFile, options: ReadOptions = {}): Promise<FileContent> {
   const { state, build } = options;
@@ -88,11 +88,11 @@ export async function readContent(file: WeightFile, options: ReadOptions = {}): 
   return { where, format, ...meaningOf(await row.read(file, state), file, build) };
 }
 
-/** Integers and single numbers count steps, or make shapes in graphs; no layer has such weights. */
+/** Without integers and scalars, which are counters or shapes, never weights of layers. */
 const weightsIn = (tensors: ReadonlyMap<string, Tensor>) =>
   new Map([...tensors].filter(([, { dtype, shape }]) => dtype !== "int32" && shape.length > 0));
 
-/** Content with what is ours in it: whole files, or what files under others' names carry. */
+/** Recognises our own files, and our data in files with other names. */
 function meaningOf(
   content: Content,
   { bytes, where }: WeightFile,
@@ -128,7 +128,7 @@ function meaningOf(
   }
 }
 
-/** The tensors of a model that is in several files. */
+/** Reads the tensors of a model in several files. */
 async function readParts({ where }: WeightFile, { files, names }: Parts, options: ReadOptions): Promise<FileContent> {
   const fail = failAt(where);
   const tensors = new Map<string, Tensor>();

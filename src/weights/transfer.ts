@@ -1,6 +1,6 @@
 /**
- * The weights of a network that has learnt before as the beginning of another: what has the same name and shape is kept, all
- * else begins anew. Where the other network has squeeze and excitation and the first has none, it changes nothing at first.
+ * Transfers a trained network's weights to another network: tensors with the same name and shape are kept, all others
+ * start fresh. New squeeze and excitation changes nothing at first.
  */
 
 import { type Graph, isTrainable, type Node, type Parameter, type Value } from "../ir/graph.ts";
@@ -11,38 +11,38 @@ import { inferenceGraph, type Model } from "../zoo/index.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { initialWeights } from "./init.ts";
 
-/** What became of the weights. */
+/** Result of a transfer. */
 export interface Transfer {
-  /** Of the new network; tensors of their own, which training may change. */
+  /** Weights of the new network, copies that training may change. */
   readonly weights: Map<string, Tensor>;
-  /** The parameters that have the source's values; of some all numbers are doubled (see `openGates`). */
+  /** Parameters with the source's values, some of which are doubled (see `openGates`). */
   readonly kept: readonly string[];
-  /** Those that begin anew, and why. */
+  /** Parameters that start fresh, and why. */
   readonly fresh: readonly { readonly name: string; readonly why: string }[];
-  /** The source's that the new network has no place for. */
+  /** Parameters of the source that the new network lacks. */
   readonly unused: readonly string[];
-  /** The blocks whose new gates let everything through at first. */
+  /** Blocks whose new gates are open at first. */
   readonly opened: readonly string[];
-  /** How much of the new network is the source's, 0 to 1: of its numbers, without those of the classifier. */
+  /** Share of the new network's values that come from the source, without the classifier; 0 to 1. */
   readonly share: number;
 }
 
 export interface TransferOptions {
-  /** Class names of the new network, by index: only the same ones in the same order keep the classifier. */
+  /** Class names of the new network by index; the classifier is only kept if they are the same in the same order. */
   readonly labels: readonly string[];
   readonly seed: number;
-  /** The side of its pictures; default: one at which such networks can be built. */
+  /** Side of its pictures; default: one at which such networks can be built. */
   readonly imageSize?: number;
 }
 
-/** The same network for so many classes. @throws SenetError `usage` where its classifier cannot be exchanged */
+/** The same network for `classes` classes. @throws SenetError `usage` where its classifier cannot be replaced */
 export function withClasses(model: Model, classes: number): Model {
   if (classes === model.classes) return model;
   const { config } = model;
   return { ...model, classes, config: familyOf(config).withClasses?.(config, classes) ?? config };
 }
 
-/** The weights of `source` for the network `model`. */
+/** Transfers the weights of `source` to the network `model`. */
 export function transfer(
   source: Pick<Checkpoint, "labels" | "weights">,
   model: Model,
@@ -77,7 +77,7 @@ export function transfer(
   return { weights, kept, fresh, unused, opened, share };
 }
 
-/** The parameters of the layer that gives the logits. */
+/** The parameters of the layer that computes the logits. */
 function classifierOf(graph: Graph): string[] {
   const logits = graph.outputs.get("logits")!;
   const uses = new GraphUses(graph);
@@ -87,15 +87,15 @@ function classifierOf(graph: Graph): string[] {
   return (isOf?.inputs ?? []).filter((input) => parameters.has(input)).map(({ name }) => name);
 }
 
-/** Where a branch cannot be doubled, its gate begins at sigmoid(8) = 0.9997: nearer to 1 it would hardly learn any more. */
+/** If a branch cannot be doubled, its gate starts at sigmoid(8) = 0.9997; closer to 1 it would hardly learn. */
 const wideOpen = 8;
 
 /**
- * Makes the gates that the source did not have change nothing. A gate is a sigmoid and never quite 1, and where it is almost
- * 1 it has almost no gradient. So it begins at 1/2, where it learns fastest (its last layer is 0), and what it multiplies
- * is doubled: a factor of two that a batch norm's gamma and beta, or a convolution's weights, take up without rounding. The
- * product is the branch as it was, to the last bit.
- * @returns the blocks in which it was done
+ * Makes new gates change nothing at first. A gate is a sigmoid: it is never exactly 1, and close to 1 it has almost no
+ * gradient. So it starts at 1/2, where it learns fastest (its last layer is 0), and the branch is doubled, which a
+ * batch norm's gamma and beta, or a convolution's weights, do without rounding. The product is the original branch, to
+ * the last bit.
+ * @returns the blocks where this was done
  */
 function openGates(graph: Graph, weights: Map<string, Tensor>, missing: ReadonlySet<string>): string[] {
   const uses = new GraphUses(graph);
@@ -125,8 +125,8 @@ function openGates(graph: Graph, weights: Map<string, Tensor>, missing: Readonly
 }
 
 /**
- * The parameters that double a value when they are doubled, and nothing else; undefined where there are none.
- * @param mayRead whether a node may see the value doubled
+ * The parameters whose doubling doubles a value and nothing else; undefined if there are none.
+ * @param mayRead whether a node may read the doubled value
  */
 function doublersOf(
   value: Value,
@@ -135,7 +135,7 @@ function doublersOf(
   mayRead: (user: Node) => boolean,
 ): readonly Parameter[] | undefined {
   if (!uses.users(value).every(mayRead)) return undefined;
-  /** The parameters of a layer that is linear in them, if nothing else has them. */
+  /** The parameters of a layer linear in them, if nothing else uses them. */
   const ofLayer = (inputs: readonly Value[]) => {
     const own = inputs.flatMap((input) => parameters.get(input) ?? []);
     return own.every((parameter) => isTrainable(parameter) && uses.reads(parameter) === 1) ? own : undefined;
@@ -144,14 +144,14 @@ function doublersOf(
   if (norm !== undefined) return ofLayer(norm.inputs.slice(1, 3));
   const conv = uses.maker(value, "conv2d");
   if (conv !== undefined) return ofLayer(conv.inputs.slice(1));
-  // A ReLU, and a join, of doubled values are doubled.
+  // ReLU and concatenation of doubled values are doubled.
   const through = uses.maker(value, "relu") ?? uses.maker(value, "concat");
   const parts = through?.inputs.map((input) => doublersOf(input, uses, parameters, (user) => user === through));
   if (parts === undefined || parts.includes(undefined)) return undefined;
   return parts.flatMap((part) => part!);
 }
 
-/** `layer1.0.conv1.weight, layer1.0.bn1.weight and 57 more` is less to read as `layer1 (59)`: names by their first part. */
+/** Summarises names by their first part: `layer1 (59)` says more than a list with `and 57 more`. */
 export function byPart(names: readonly string[]): string {
   const counts = new Map<string, number>();
   for (const name of names) {
@@ -162,8 +162,8 @@ export function byPart(names: readonly string[]): string {
 }
 
 /**
- * What became of the weights, a line each.
- * @param adapted of what was kept, what had been made to take other channels before (`withChannels`)
+ * Describes a transfer, one line per fact.
+ * @param adapted kept parameters that had been adapted to other channels (`withChannels`)
  */
 export function transferNotes(
   { kept: all, fresh, unused, opened }: Transfer,

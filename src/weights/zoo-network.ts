@@ -1,4 +1,4 @@
-/** The network of the zoo that a file's names and shapes speak of, where the file also says what it computes. */
+/** Finds the zoo network that a file's names and shapes suggest, for files that also define their computation. */
 
 import { SenetError } from "../errors.ts";
 import { withoutPrefix, withPlainHead } from "../import/bare.ts";
@@ -16,7 +16,7 @@ export interface ZooNetwork {
   readonly naming: Naming;
 }
 
-/** By names and shapes; undefined where there is none that fits. */
+/** The network by names and shapes; undefined if none fits. */
 export function zooNetwork(given: WeightSource, where: string): ZooNetwork | undefined {
   try {
     const bare = withoutPrefix(given, where).source;
@@ -32,21 +32,21 @@ export function zooNetwork(given: WeightSource, where: string): ZooNetwork | und
   }
 }
 
-/** What the file's definition or graph makes. */
+/** The network built from the file's definition or graph. */
 export interface Defined {
   readonly model: Model;
   readonly weights: ReadonlyMap<string, Tensor>;
-  /** The side of its pictures. */
+  /** Side of its pictures. */
   readonly imageSize: number;
 }
 
-/** Whether the zoo's network computes what the file says, with the same weights. */
+/** Whether the zoo's network computes the same as the file's definition, with the same weights. */
 export function isSameNetwork(zoo: ZooNetwork, { model, weights, imageSize }: Defined): boolean {
   const graph = (of: Model) => inferenceGraph(of, { batch: 1, imageSize });
   try {
     return computesTheSame({ graph: graph(zoo.model), weights: zoo.weights }, { graph: graph(model), weights });
   } catch (error) {
-    // The zoo's network does not fit pictures of this size.
+    // The zoo's network does not support this image size.
     if (error instanceof SenetError) return false;
     throw error;
   }
