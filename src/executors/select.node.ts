@@ -120,7 +120,8 @@ async function selectFastest(options: SelectOptions): Promise<Selection> {
 /** Why bf16 is not faster than float32 here, in one line; undefined if it is. */
 async function reasonAgainstBf16(): Promise<string | undefined> {
   const onednn = await loaded("onednn");
-  if (onednn instanceof Absence) return onednn.reason;
+  if (onednn instanceof Absence)
+    return `oneDNN, which has bf16, ${onednn.fault === undefined ? "was not found" : "does not load"}`;
   return (await import("./onednn/engine.node.ts")).reasonAgainstBf16();
 }
 

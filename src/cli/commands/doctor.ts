@@ -88,7 +88,8 @@ async function doctor(options: DoctorOptions): Promise<void> {
   const rows = executors.map((e) => [e.name, e.available ? "yes" : "no", e.description]);
   printBlock(table(["executor", "available", "what it is"], rows));
   if (speeds.length > 0) printBlock(speedTable(speeds));
-  if (choices.length > 0) printBlock(choicesText(choices, options.verbose === true));
+  if (choices.length > 0 && executors.some(({ name, available }) => name === "onednn" && available))
+    printBlock(choicesText(choices, options.verbose === true));
   for (const [purpose, { executor, reason }] of Object.entries(chosen)) {
     print(`${purposes[purpose as keyof typeof chosen]}: ${executor.name}, ${reason}`);
   }

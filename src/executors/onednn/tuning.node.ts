@@ -4,6 +4,7 @@
  */
 
 import { cpus } from "node:os";
+import { SenetError } from "../../errors.ts";
 import { GraphBuilder } from "../../ir/builder.ts";
 import type { Graph, Node, Value } from "../../ir/graph.ts";
 import { GraphUses } from "../../ir/uses.ts";
@@ -40,13 +41,26 @@ export function chooseWay(question: Question): Way {
 
 /** The ways worth measuring, the usual one first. */
 export function possibleWays({ libraries, type, layout: given }: Question): Way[] {
-  const said = given ?? planLayouts.find((layout) => layout === process.env[layoutVariable]);
+  const said = given ?? saidLayout();
   return libraries.flatMap((library, place) => {
     const { isServed, layout } = servedBy(library, type);
     // The first way is kept even if unsupported: lowering the graph then reports what is missing.
     if (!isServed && place > 0) return [];
     const one = said ?? layout;
     return (one === undefined ? planLayouts : [one]).map((layout) => ({ library, layout }));
+  });
+}
+
+/** @throws SenetError `usage` where the variable says something else */
+function saidLayout(): PlanLayout | undefined {
+  const said = process.env[layoutVariable];
+  // Empty counts as not set.
+  if (!said) return undefined;
+  const layout = planLayouts.find((name) => name === said);
+  if (layout !== undefined) return layout;
+  throw new SenetError("usage", "there is no such layout", {
+    where: `${layoutVariable}=${said}`,
+    expected: planLayouts.join(", "),
   });
 }
 

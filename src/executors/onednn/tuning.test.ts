@@ -150,6 +150,8 @@ test("what is said by SENET_ONEDNN_LAYOUT is neither asked nor measured", { skip
     assert.equal(chooseWay(question()).layout, layout);
   }
   assert.deepEqual(allFound(), []);
+  process.env.SENET_ONEDNN_LAYOUT = "channelslast";
+  assert.throws(() => chooseWay(question()), /SENET_ONEDNN_LAYOUT=channelslast: .*\n.*blocks, channelsLast/);
 });
 
 test("where the library has only reference code for a layout, or tiles for one alone, nothing is measured", () => {
