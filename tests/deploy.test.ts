@@ -1,11 +1,13 @@
 /** What stands in deploy/ is true of the command: its flags, its addresses, who it runs as. */
 
 import assert from "node:assert/strict";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { programOf } from "../src/cli/main.ts";
 import { routes } from "../src/serve/routes.ts";
+import { temporaryFolder } from "./command.ts";
 import { stagesOf } from "./deploy.ts";
 import { root } from "./support.ts";
 
@@ -53,6 +55,37 @@ test("the image copies what there is, and nobody is root in it", () => {
     { kind: "USER", text: "node" },
   );
   assert.ok(kinds.indexOf("USER") < kinds.indexOf("ENTRYPOINT") && kinds.includes("HEALTHCHECK"));
+});
+
+test("the image is of this version, and the manifest's pieces fit each other", () => {
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
+  const manifest = read("kubernetes.yaml");
+  assert.match(manifest, new RegExp(`image: senet:${version.replaceAll(".", "\\.")}$`, "m"));
+  const port = /containerPort: (\d+)/.exec(manifest)![1]!;
+  assert.match(read("Dockerfile"), new RegExp(`EXPOSE ${port}\\n`));
+  assert.match(read("Dockerfile"), new RegExp(`"--port", "${port}"`));
+  assert.equal(manifest.match(/port: http\b/g)!.length, 3, "all probes ask that port");
+  const mounted = [...manifest.matchAll(/\{ name: (\w+), mountPath/g)].map(([, name]) => name);
+  const volumes = [...manifest.matchAll(/- \{ name: (\w+), (?:persistentVolumeClaim|emptyDir)/g)].map(
+    ([, name]) => name,
+  );
+  assert.deepEqual(mounted, volumes);
+});
+
+test("systemd takes the unit", (t) => {
+  const folder = temporaryFolder();
+  const file = join(folder, "senet.service");
+  // The package and node lie elsewhere here.
+  const unit = read("senet.service").replace(
+    /^ExecStart=\S+ \S+/m,
+    `ExecStart=${process.execPath} ${join(root, "bin", "senet.js")}`,
+  );
+  writeFileSync(file, unit);
+  const { error, stdout, stderr } = spawnSync("systemd-analyze", ["verify", file], { encoding: "utf8" });
+  if (error !== undefined) return t.skip("there is no systemd-analyze here");
+  // It also speaks of the machine's other units.
+  const said = `${stdout}${stderr}`.split("\n").filter((line) => line.includes("senet.service"));
+  assert.deepEqual(said, []);
 });
 
 test("whoever is told to stop has the time that an answer may take", () => {

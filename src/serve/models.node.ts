@@ -114,9 +114,11 @@ export class Models {
       this.#say(`${name}: its files have changed: version ${entry.served.version}`);
       await old.uses.dispose(() => this.#pool.unload(old.key));
     } catch (error) {
+      // The server is stopping, and its threads have ended.
+      if (this.#pool.isClosed) return;
       this.reloads.failed++;
       this.#say(`${name}: its files have changed and cannot be opened; version ${entry.served.version} stays`);
-      this.#say(causeText(error));
+      this.#say(causeText(error).replace(/\n\s*/g, "; "));
     }
   }
 

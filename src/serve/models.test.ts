@@ -86,12 +86,39 @@ test("a network is opened anew when its file changes, while the old one ends wha
   assert.match(server.said.join("\n"), /tiny: its files have changed and cannot be opened; version \w+ stays/);
   unlinkSync(file);
   await looked(server);
+  assert.match(server.said.at(-1)!, /: cannot be read; found: +there is no such file or folder/);
   assert.deepEqual(await ask(), second);
   assert.deepEqual(server.models.reloads, { done: 1, failed: 2 });
   assert.deepEqual(
     hands.map(({ keys }) => keys.size),
     [1, 1],
   );
+});
+
+test("a network that is being opened when the server stops is given up without a word", async () => {
+  const file = tinyWeights(3, "stopped.safetensors");
+  let fail: ((error: Error) => void) | undefined;
+  class StuckHand extends LocalHand {
+    constructor() {
+      super();
+      const { load } = this;
+      this.load = (key, source) =>
+        key === "tiny#0"
+          ? load(key, source)
+          : new Promise((_, reject) => {
+              fail = reject;
+            });
+    }
+  }
+  const server = await testServer({ sources: [sourceOf("tiny", file)], open: () => new StuckHand() });
+  const before = server.said.length;
+  writeFileSync(file, "no weights");
+  const looking = looked(server);
+  while (fail === undefined) await new Promise((resolve) => setImmediate(resolve));
+  await server.pool.close();
+  fail(new Error("it has ended"));
+  await looking;
+  assert.deepEqual(server.said.slice(before), []);
 });
 
 test("a file that is only touched, or still being written, is not served anew", async () => {

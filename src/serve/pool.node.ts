@@ -91,6 +91,10 @@ export class Pool {
     return this.#seats.some(({ isLost, lacks }) => !isLost && !lacks.has(key));
   }
 
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** Whether all threads have a network. */
   isEverywhere(key: string): boolean {
     return !this.#seats.some(({ lacks }) => lacks.has(key));
