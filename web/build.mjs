@@ -1,5 +1,5 @@
-// Builds the page into dist/app: `npm run build:app` at the root. It is bundled from the library's sources; then the
-// service worker learns which files there are, and what compresses is kept compressed (src/app/page.node.ts reads it so).
+// Builds the page into dist/app (`npm run build:app` at the root): bundles it from the library's sources, gives the
+// service worker the list of files, and compresses files where it helps (src/app/page.node.ts serves them so).
 
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -40,7 +40,7 @@ const paths = readdirSync(out, { recursive: true, withFileTypes: true })
   .sort();
 const hash = createHash("sha256");
 for (const path of paths) hash.update(path).update(readFileSync(join(out, path)));
-// What few pages want is kept once it has been asked for: the engine for WebGPU, and the reader of HDF5.
+// Files that few visits need are cached only when requested: the engine for WebGPU, and the HDF5 reader.
 const files = paths.filter((path) => !/\.jspi[.-]|\/hdf5/.test(path));
 const kept = { version: hash.digest("hex").slice(0, 16), files };
 const [{ code }] = script.output;
@@ -68,7 +68,7 @@ for (const path of [...paths, "sw.js"]) {
 }
 console.log(`the page: ${total} bytes compressed`);
 
-/** Whose code is in the page, and on which terms. */
+/** Lists the packages in the page, with their licences. */
 function licences() {
   const mit = readFileSync(join(web, "node_modules", "preact", "LICENSE"), "utf8").replace(/^.*Copyright.*\n/m, "");
   const ours = join(root, "node_modules");
@@ -88,7 +88,7 @@ function licences() {
     .join(`\n${"-".repeat(80)}\n\n`);
 }
 
-/** Of a package that says it in its files alone: the comments that these begin with. */
+/** The licence of a package that states it only in its files: their leading comments. */
 function licenceComment(folder) {
   const files = ["binary-encoding.js", "varint.js"].map((name) =>
     readFileSync(join(folder, "@bufbuild/protobuf/dist/esm/wire", name), "utf8"),

@@ -1,11 +1,11 @@
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vite";
 
-// As the package has it: the page is a user of the library, which has been built before.
+// The built library: the page uses it like any other page.
 const library = fileURLToPath(new URL("../dist/src/", import.meta.url));
 
 export default defineConfig({
-  // Addresses relative to the page: it may lie anywhere.
+  // Relative addresses: the page can be served from any folder.
   base: "./",
   resolve: {
     alias: [

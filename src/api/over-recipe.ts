@@ -1,4 +1,4 @@
-/** A configuration that begins as a recipe. */
+/** A configuration that starts from a recipe. */
 
 import { recipe, recipeStart } from "../recipes/recipes.ts";
 import type { TrainingConfig } from "../train/config.ts";
@@ -8,18 +8,21 @@ import type { WithBatch } from "../train/smaller-batch.ts";
 type Values = Readonly<Record<string, unknown>>;
 
 export interface OverRecipe {
-  /** What was given, over the recipe's settings. */
+  /** The recipe's settings, overridden by the given values. */
   readonly values: Values;
-  /** What to compare with the configuration of a run to resume, which has the recipe's settings, its rate scaled to its batch. */
+  /**
+   * Values to compare with the configuration of a run to resume; these include the recipe's settings, with its rate
+   * scaled to its batch.
+   */
   readonly besides: (saved: Pick<TrainingConfig, "recipe">) => Values;
   /** Absent without a recipe. */
   readonly withBatch?: WithBatch;
 }
 
 /**
- * Puts what was given over the recipe that it names, if it names one. `NAME@VERSION` is a note in a configuration that has
- * the recipe's settings already.
- * @throws SenetError `usage` where there is no such recipe
+ * Overrides the recipe that the given values name, if any, with the given values. `NAME@VERSION` only notes that a
+ * configuration already has the recipe's settings.
+ * @throws SenetError `usage` for an unknown recipe
  */
 export function overRecipe(given: Values): OverRecipe {
   const { recipe: name, ...others } = given;

@@ -72,7 +72,7 @@ async function offered(file: string, name: string): Promise<OfferedNetwork> {
   try {
     const found = await stat(file);
     if (!found.isFile()) throw new SenetError("usage", "this is no file of weights", { where: file });
-    // By what is in it: size and date stay the same where an image of a container is built anew.
+    // From the content: size and date can stay the same when a container image is built again.
     const mark = (await hashOf([file])).slice(0, 12);
     return { name, file, path: `networks/${mark}/${encodeURIComponent(basename(file))}`, bytes: found.size };
   } catch (cause) {

@@ -42,7 +42,7 @@ const layouts: readonly Layout[] = [
   },
 ];
 
-/** What to do about these files where they are CIFAR in its other form, which is more often fetched: Python's pickles. */
+/** A hint for files that are CIFAR in its other form, Python's pickles, which is downloaded more often. */
 export function pickledHint(files: readonly string[]): string | undefined {
   const pickles = [
     ["cifar-10-binary.tar.gz", ["batches.meta", "data_batch_1", "test_batch"]],

@@ -1,4 +1,4 @@
-/** Residual networks without some of their blocks: what `pruneCosts` only closes, taken out, so that it costs nothing any more. */
+/** Removes blocks from residual networks. `pruneCosts` only closes their gates; removed blocks also cost no time. */
 
 import { SenetError } from "../errors.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
@@ -8,17 +8,17 @@ import type { Model } from "../zoo/index.ts";
 interface Place {
   /** From 1. */
   readonly stage: number;
-  /** Of its stage, from 0. */
+  /** Index in its stage, from 0. */
   readonly block: number;
 }
 
-/** Of `layer3.4`, or of a tensor in it; and what stands behind. */
+/** Parses `layer3.4`, or the name of a tensor in it; `rest` is what follows. */
 function placeOf(name: string): (Place & { readonly rest: string }) | undefined {
   const [, stage, block, rest] = /^layer(\d+)\.(\d+)((?:\..+)?)$/.exec(name) ?? [];
   return rest === undefined ? undefined : { stage: Number(stage), block: Number(block), rest };
 }
 
-/** Blocks whose shortcut is all that is left without them: all but the first of each stage, which changes the shape. */
+/** Blocks that can be replaced by their shortcut: all but the first of each stage, which changes the shape. */
 export function removableBlocks({ config }: Model): readonly string[] {
   if (!("depths" in config)) return [];
   return config.depths.flatMap((depth, stage) =>
@@ -27,9 +27,9 @@ export function removableBlocks({ config }: Model): readonly string[] {
 }
 
 /**
- * The network without these blocks, under the same name. What was said of the run that it comes from is left out.
+ * The network without these blocks, under the same name. Facts about the run that it comes from are dropped.
  * @param blocks such as `layer3.4`
- * @throws SenetError `usage` where there is no such block, or it is the first of its stage; for a network in eight bits
+ * @throws SenetError `usage` for an unknown block, the first block of a stage, or a network in eight bits
  */
 export function withoutBlocks(checkpoint: Checkpoint, blocks: readonly string[]): Checkpoint {
   const { model, labels, preprocessing } = checkpoint;

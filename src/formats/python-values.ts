@@ -1,32 +1,32 @@
-/** Values of Python's and of NumPy's own as they stand in pickles. */
+/** Reads values of Python and NumPy types in pickles. */
 
 import { PickleObject, type PickleValue } from "./pickle.ts";
 
-/** Protocols before 3 have no bytes, and write text that is to be encoded: a character a byte. */
+/** Protocols before 3 have no bytes: they store text, one character per byte, and a call that encodes it. */
 function encoded(value: PickleValue): string | undefined {
   const text = value instanceof PickleObject && value.name === "_codecs.encode" ? value.args[0] : undefined;
   return typeof text === "string" ? text : undefined;
 }
 
-/** Fresh where they are encoded in a text: many objects of a hostile file may have the same one. */
+/** A new array each time if the bytes are encoded as text: many objects of a hostile file may share one text. */
 export function pickledBytes(value: PickleValue): Uint8Array | undefined {
   const text = encoded(value);
   const bytes = text === undefined ? value : Uint8Array.from(text, (c) => c.charCodeAt(0));
   return bytes instanceof Uint8Array ? bytes : undefined;
 }
 
-/** How many `pickledBytes` gives, without making them. */
+/** The length of the result of `pickledBytes`, without creating it. */
 export const pickledLength = (value: PickleValue): number | undefined =>
   value instanceof Uint8Array ? value.length : encoded(value)?.length;
 
-/** Python 2 and CIFAR's files have bytes. */
+/** Python 2 and CIFAR's files store text as bytes. */
 export function pickledText(value: PickleValue): string | undefined {
   if (typeof value === "string") return value;
   const bytes = pickledBytes(value);
   return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
 }
 
-/** An integer of Python's or of NumPy's (`numpy.core.multiarray.scalar` of a dtype and bytes). */
+/** An integer of Python or NumPy (`numpy.core.multiarray.scalar` of a dtype and bytes). */
 export function integerOf(value: PickleValue): number | undefined {
   if (typeof value === "number") return Number.isSafeInteger(value) ? value : undefined;
   if (!(value instanceof PickleObject) || !/^numpy\._?core\.multiarray\.scalar$/.test(value.name)) return undefined;
@@ -42,13 +42,13 @@ export function integerOf(value: PickleValue): number | undefined {
 /** A NumPy array. */
 export interface PickledArray {
   readonly shape: readonly number[];
-  /** The letter and the size of its type: `f4`. */
+  /** Letter and size of its type: `f4`. */
   readonly type: string;
-  /** Of its bytes: `<`, `>`, or `|` where they have none. */
+  /** Byte order: `<`, `>`, or `|` for types without one. */
   readonly order: string;
-  /** Whether the first axis runs fastest. */
+  /** Whether the first axis varies fastest. */
   readonly isFortran: boolean;
-  /** Its elements' bytes, as `pickledBytes` reads them; of an array of Python objects, a list of these. */
+  /** The bytes of its elements, for `pickledBytes`; for an array of Python objects, a list of them. */
   readonly elements: PickleValue;
 }
 
@@ -57,7 +57,8 @@ export function pickledArray(value: PickleValue): PickledArray | undefined {
   if (!(value instanceof PickleObject)) return undefined;
   const maker = /^numpy\._?core\.(multiarray\._reconstruct|numeric\._frombuffer)$/.exec(value.name)?.[1];
   if (maker === undefined) return undefined;
-  // (version, shape, type, order of axes, elements) of BUILD; of protocol 5 (elements, type, shape, order of axes)
+  // The state for BUILD is (version, shape, type, order of axes, elements); in protocol 5 (elements, type, shape, order
+  // of axes)
   const [, ...state] = Array.isArray(value.state) ? value.state : [];
   const [buffer, bufferType, bufferShape, axes] = value.args;
   const isBuffer = maker === "numeric._frombuffer";

@@ -1,9 +1,9 @@
-/** Where in a picture the square is that the network sees. */
+/** The square of a picture that the network sees. */
 
 import { centered, halfOf, type Preprocessing, resizedSize } from "./preprocess.ts";
 import type { Picture } from "./resize.ts";
 
-/** In the picture's own pixels, as they are in the file; where the network sees more than there is, beyond its edges. */
+/** In the pixels of the file; may extend beyond the picture's edges. */
 export interface Region {
   readonly left: number;
   readonly top: number;

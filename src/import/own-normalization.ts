@@ -4,7 +4,7 @@ import type { Preprocessing } from "../images/preprocess.ts";
 import type { Tensor } from "../tensor.ts";
 
 export interface OwnNormalization extends Pick<Preprocessing, "scale" | "mean" | "std"> {
-  /** The tensors that say it. */
+  /** Names of the tensors with the mean and deviation. */
   readonly names: readonly string[];
 }
 
@@ -12,9 +12,8 @@ export interface OwnNormalization extends Pick<Preprocessing, "scale" | "mean" |
 const meanName = /^(.*?(?:^|\.))((?:new_|pixel_|image_|_)?)mean$/;
 
 /**
- * The mean and the deviation that a file has beside its network, of each channel or of all. Where there are several, they
- * have to be the same.
- * @returns undefined where there is none
+ * The mean and deviation stored with a network, for each channel or for all. If there are several, they must be equal.
+ * @returns undefined if there are none
  */
 export function ownNormalization(tensors: ReadonlyMap<string, Tensor>): OwnNormalization | undefined {
   let found: OwnNormalization | undefined;
@@ -23,7 +22,7 @@ export function ownNormalization(tensors: ReadonlyMap<string, Tensor>): OwnNorma
     const stdName = `${place}${mark}std`;
     const [mean, std] = [valuesOf(tensor), valuesOf(tensors.get(stdName))];
     if (!meanName.test(name) || mean === undefined || std === undefined || std.some((value) => value <= 0)) continue;
-    // Beyond what pictures from 0 to 1 have, they are of bytes.
+    // Values that are too large for pictures from 0 to 1 are meant for bytes.
     const scale = Math.max(...mean, ...std) > 4 ? 1 : 255;
     if (found !== undefined && `${[found.mean, found.std]}` !== `${[mean, std]}`) return undefined;
     found = { scale, mean, std, names: [...(found?.names ?? []), name, stdName] };
@@ -32,7 +31,7 @@ export function ownNormalization(tensors: ReadonlyMap<string, Tensor>): OwnNorma
 }
 
 function valuesOf(tensor: Tensor | undefined): Preprocessing["mean"] | undefined {
-  // As it was meant: 0.485, of which float32 has another number.
+  // Undoes float32's rounding: 0.485.
   const values = Array.from(tensor?.data ?? [], (value) => Number(value.toPrecision(7)));
   const [first, second = first, third = first] = values;
   const isSound = (values.length === 1 || values.length === 3) && values.every((value) => Number.isFinite(value));

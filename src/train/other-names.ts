@@ -1,4 +1,4 @@
-/** What other programs call keys of a training's configuration, to tell their users what they are called here. */
+/** Names that other programs use for the training configuration's keys, to tell their users our names. */
 
 /** Flags of timm and torchvision, arguments of Keras and fastai, without case, hyphens and underscores. */
 const otherNames: Readonly<Record<string, string>> = {
@@ -13,7 +13,7 @@ const otherNames: Readonly<Record<string, string>> = {
   ...{ initialcheckpoint: "weights", finetune: "weights", validationsplit: "valSplit" },
 };
 
-/** The key that a name of another program means; `undefined` for all others. */
+/** Our key for another program's name; `undefined` for unknown names. */
 export function keyOfOtherName(name: string): string | undefined {
   const plain = name.toLowerCase().replace(/[-_]/g, "");
   return Object.hasOwn(otherNames, plain) ? otherNames[plain] : undefined;

@@ -1,11 +1,11 @@
-/** The bytes of files. */
+/** Reads the bytes of files. */
 
 import { causeText, SenetError } from "../errors.ts";
 
 /**
- * A file of the user's is read when its turn comes.
+ * Reads a user's file at the time of the call.
  * @param where its name
- * @throws SenetError `io` where it has been changed, moved or removed since it was chosen
+ * @throws SenetError `io` if it has been changed, moved or removed since it was chosen
  */
 export async function bytesOfBlob(blob: Blob, where: string): Promise<Uint8Array> {
   try {

@@ -1,6 +1,6 @@
-/** Files of a page's own (OPFS) where they can only be written as they are, and not beside themselves: Safari before 26. */
+/** Writes files of a page (OPFS) in browsers that can only write in place and not to a copy: Safari before 26. */
 
-/** As much of what only workers have of a file as is used; in some browsers of before 2023 all of it takes its time. */
+/** The used part of an interface that only workers have. In some browsers before 2023 all of it is asynchronous. */
 interface WorkersFile {
   createSyncAccessHandle(): Promise<{
     write(bytes: Uint8Array, options: { readonly at: number }): number;
@@ -12,9 +12,9 @@ interface WorkersFile {
 }
 
 /**
- * The file is whole as soon as it has its name.
- * @param part what it is called before
- * @throws DOMException `QuotaExceededError` where there is no room
+ * Writes a file under the name `part`, then renames it, so a file with the final name is complete.
+ * @param part its name until it is complete
+ * @throws DOMException `QuotaExceededError` if there is no room
  */
 export async function writeInPlace(
   folder: FileSystemDirectoryHandle,

@@ -1,4 +1,4 @@
-/** Class names for a network that is opened: whose are taken, and what is said of others. */
+/** Chooses the class names of an opened network, and notes which others were ignored. */
 
 import { SenetError } from "../errors.ts";
 import { shownName } from "../formats/bytes.ts";
@@ -38,7 +38,7 @@ export function ownLabels(
 const areDistinct = (labels: readonly string[]): boolean =>
   labels.length === 1000 || new Set(labels).size === labels.length;
 
-/** The names in the `config.json` beside the weights, where they fit the network. */
+/** The names in the `config.json` next to the weights, if they fit the network. */
 export function hubLabels(
   hub: HubConfig | undefined,
   { classes }: Model,

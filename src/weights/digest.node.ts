@@ -1,4 +1,4 @@
-/** What weights are told from others by, whichever format their file has. */
+/** A digest that identifies weights, whatever the format of their file. */
 
 import { createHash } from "node:crypto";
 import type { NetworkWeights } from "./program.ts";

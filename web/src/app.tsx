@@ -1,4 +1,4 @@
-/** The page as a whole. */
+/** The whole page. */
 
 import { useEffect, useState } from "preact/hooks";
 import { percent } from "#senet/report/format.ts";
@@ -96,7 +96,7 @@ function Notices({
   );
 }
 
-/** Files dropped anywhere but on a class, which takes its own. */
+/** Accepts files dropped anywhere except on a class, which handles its own. */
 function useDrop(session: Session): boolean {
   const [depth, setDepth] = useState(0);
   useEffect(() => {

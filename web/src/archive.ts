@@ -1,4 +1,6 @@
-/** The user's pictures as one file: a tar archive with a folder for each class, which senet in Node trains on as it is. */
+/**
+ * Puts the user's pictures into one file: a tar archive with a folder for each class, on which senet in Node can train.
+ */
 
 import { readTar, TarFault } from "#senet/data/tar.ts";
 import { hasOwnVal, keptBack, type PictureClass, split } from "./pictures.ts";
@@ -6,13 +8,13 @@ import { hasOwnVal, keptBack, type PictureClass, split } from "./pictures.ts";
 const block = 512;
 const encoder = new TextEncoder();
 
-/** What is to be put below which path. The bytes stay where they are until the archive is written. */
+/** Builds the archive from the classes. The pictures' bytes are only read when the archive is written. */
 export function archiveOf(classes: readonly PictureClass[]): Blob {
   const isDivided = classes.some(hasOwnVal);
   const parts: BlobPart[] = [];
   for (const group of classes) {
     const held = new Set(split(group, keptBack).val);
-    // A slash in a name would make another folder of it.
+    // A slash in a name would create another folder.
     const folder = group.name.trim().replaceAll("/", "-");
     for (const picture of group.pictures) {
       const part = isDivided ? (held.has(picture) ? "val/" : "train/") : "";
@@ -28,7 +30,7 @@ function member(path: string, file: Blob): BlobPart[] {
   return [...named, header(isShort ? path : "long", "0", file.size), file, new Uint8Array(-file.size & (block - 1))];
 }
 
-/** ustar's fields, as POSIX has them. */
+/** The header fields of POSIX ustar. */
 function header(name: string, type: "0" | "x", size: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(block);
   const put = (text: string, at: number) => bytes.set(encoder.encode(text), at);
@@ -47,7 +49,7 @@ function header(name: string, type: "0" | "x", size: number): Uint8Array<ArrayBu
   return bytes;
 }
 
-/** A name of any length: `LENGTH KEY=VALUE\n`, where the length counts its own digits. */
+/** A record for a name of any length: `LENGTH KEY=VALUE\n`, where the length counts its own digits. */
 function pax(key: string, value: string): Uint8Array<ArrayBuffer> {
   const rest = encoder.encode(` ${key}=${value}\n`).length;
   const digits = `${rest + `${rest}`.length}`.length;
@@ -60,7 +62,7 @@ function padded(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   return whole;
 }
 
-/** The files in an archive, each a part of it. @throws Error that says what is wrong with it */
+/** The files in an archive, as slices of it. @throws Error with a description if it is damaged */
 export async function filesIn(archive: File): Promise<{ readonly path: string; readonly file: File }[]> {
   const bytes = new Uint8Array(await archive.arrayBuffer());
   try {

@@ -1,4 +1,4 @@
-/** One picture, or the webcam: what is in it, and why the network says so. */
+/** The section to try a network on a picture or the webcam, with explanations. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { overlaid, type Picture, type Prediction } from "senet/web";
@@ -63,7 +63,7 @@ export function AskSection({ session, state: { answer, current, busy, offered } 
   );
 }
 
-/** Asks again as soon as there is an answer. */
+/** Asks for the next frame as soon as there is an answer. */
 function Live({
   session,
   shoot,
@@ -130,7 +130,7 @@ interface AnswerProps {
 function AnswerView({ session, answer, labels }: AnswerProps) {
   const { picture, explanation, gates, atlas } = answer;
   const { target, predictions, input, heat } = explanation;
-  /** Until it is answered: the list stays where the keyboard has put it. */
+  /** Until the answer arrives, so that the list keeps the user's choice. */
   const [wanted, setWanted] = useState<string>();
   useEffect(() => {
     if (wanted === target.label) setWanted(undefined);

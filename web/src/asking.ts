@@ -1,4 +1,7 @@
-/** What a network says of a picture, and why: where in it the answer comes from, and which gates it opens and closes. */
+/**
+ * The network's answer for a picture and its explanation: the regions behind it, and the gates that it opens and
+ * closes.
+ */
 
 import type { Explanation, Network } from "senet/web";
 import { type ComparedGates, comparedGates } from "#senet/explain/compared-gates.ts";
@@ -8,19 +11,19 @@ import type { NewPicture, PictureClass } from "./pictures.ts";
 export interface Answer {
   readonly picture: NewPicture;
   readonly explanation: Explanation;
-  /** Against the means of the class that is asked about; of a class without pictures these are NaN. */
+  /** Compared with the means of the target class; NaN for a class without pictures. */
   readonly gates: readonly ComparedGates[];
   readonly atlas: Atlas | undefined;
 }
 
 export interface AnswerOptions {
-  /** The class that is asked about; default: the likeliest. */
+  /** The class to explain; default: the most likely one. */
   readonly target: string | undefined;
   readonly classes: readonly PictureClass[];
   readonly before: Answer | undefined;
 }
 
-/** Pictures of each class that its mean gates are taken over. */
+/** Pictures per class for its mean gates. */
 const perClass = 8;
 
 export async function answerTo(

@@ -1,13 +1,13 @@
-/** Buttons that keep the keyboard's place: what is `disabled` loses the focus, and a person without a mouse begins anew. */
+/** Buttons that keep the keyboard focus: a `disabled` button loses it, and keyboard users would have to start over. */
 
 import type { ComponentChildren, ComponentProps } from "preact";
 
 interface ButtonProps extends Omit<ComponentProps<"button">, "disabled" | "onClick" | "type"> {
   readonly children: ComponentChildren;
   readonly type?: "button" | "submit";
-  /** It is there, and does nothing for now. */
+  /** Visible, but without effect for now. */
   readonly isOff?: boolean;
-  /** Of a button that submits its form, the form's. */
+  /** A button that submits its form has the form's handler instead. */
   readonly onClick?: () => void;
 }
 

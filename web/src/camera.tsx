@@ -1,21 +1,21 @@
-/** The webcam: shown, and handed to whoever wants its frames. */
+/** Shows the webcam and provides its frames. */
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { frameOf } from "./canvas.ts";
 
-/** Gives what the camera shows now. */
+/** Returns the camera's current picture. */
 export type Shoot = () => Promise<Blob>;
 
 interface CameraProps {
   readonly onFault: (error: unknown) => void;
-  /** Buttons below it, and what goes on while it is on. */
+  /** Content below the picture while the camera is on. */
   readonly children: (shoot: Shoot) => ComponentChildren;
 }
 
 export function Camera({ onFault, children }: CameraProps) {
   const video = useRef<HTMLVideoElement>(null);
-  /** The element itself: its reference is gone a moment before those who still ask for frames. */
+  /** The element itself: its reference is cleared a moment before the last requests for frames. */
   const [shown, setShown] = useState<HTMLVideoElement>();
   useEffect(() => {
     let stream: MediaStream | undefined;

@@ -1,11 +1,11 @@
-/** Pictures of the page's as small JPEGs, and the camera's as files. */
+/** Converts pictures to small JPEGs, and frames of the camera to files. */
 
 import type { Picture } from "senet/web";
 
-/** Shown at half of it, so that they are sharp on fine screens. */
+/** Shown at half this size, so that they are sharp on high-resolution screens. */
 const side = 208;
 
-/** The middle square of a picture as a JPEG file in base64; `undefined` where the browser cannot decode it. */
+/** The middle square of a picture as a JPEG file in base64; `undefined` if the browser cannot decode it. */
 export async function thumbnailOf(file: Blob): Promise<string | undefined> {
   const bitmap = await createImageBitmap(file).catch(() => undefined);
   if (bitmap === undefined) return undefined;
@@ -20,7 +20,7 @@ export async function thumbnailOfPixels(picture: Picture): Promise<string> {
 
 const jpeg = { type: "image/jpeg", quality: 0.85 };
 
-/** What the camera shows, its middle square, as a file. */
+/** The middle square of the camera's picture, as a file. */
 export const frameOf = (video: HTMLVideoElement): Promise<Blob> =>
   squared(video, video.videoWidth, video.videoHeight, 320).convertToBlob({ type: "image/jpeg", quality: 0.92 });
 
@@ -34,7 +34,7 @@ function squared(source: CanvasImageSource, width: number, height: number, most:
   return canvas;
 }
 
-/** Pixels of three channels, drawn. */
+/** Draws pixels with three channels. */
 export function canvasOf(picture: Picture): OffscreenCanvas {
   const canvas = new OffscreenCanvas(picture.width, picture.height);
   canvas.getContext("2d")!.putImageData(imageDataOf(picture), 0, 0);

@@ -1,16 +1,16 @@
-/** Whether what came in as pictures can be looked at: told before anything is learnt from them. */
+/** Checks whether added pictures can be decoded, so that this is known before training. */
 
 import { SenetError } from "senet/web";
 import { soundHeader, unsound } from "#senet/images/sound.ts";
 import type { LeftOut, NewPicture } from "./pictures.ts";
 
-/** As the library's own for a page; how much is left nobody tells it. */
+/** The library's limit for a page, which cannot know how much memory is free. */
 const memory = () => 2 ** 30;
 
-/** So many are decoded at once. */
+/** Number of pictures decoded at once. */
 const portion = 8;
 
-/** @param onSome is told, in their order, which can be used and which are left out */
+/** @param onSome receives, in order, the pictures that can be used and those left out */
 export async function checkPictures(
   pictures: readonly NewPicture[],
   onSome: (sound: readonly NewPicture[], leftOut: readonly LeftOut[]) => void,
@@ -25,13 +25,13 @@ export async function checkPictures(
   }
 }
 
-/** By the library's own words for its header, and by the browser for what is behind it. */
+/** Checks the header with the library, for its error messages, and the rest with the browser. */
 async function faultOf({ name, file }: NewPicture): Promise<string | undefined> {
   try {
     const bytes = new Uint8Array(await file.arrayBuffer());
     const { format } = soundHeader(bytes, name, memory);
     if (format === "TIFF") return "a TIFF, which is not decoded in browsers: save it as PNG";
-    // Browsers do not know it, the library does.
+    // Browsers cannot decode it, but the library can.
     if (format === "PNM") return undefined;
     const found = "the browser cannot decode it";
     (

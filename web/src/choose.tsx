@@ -1,4 +1,4 @@
-/** A button that lets people choose files. */
+/** A button to choose files. */
 
 import type { ComponentChildren } from "preact";
 import { chosenFiles, type Taken } from "./intake.ts";
@@ -7,9 +7,9 @@ interface ChooseProps {
   readonly children: ComponentChildren;
   readonly accept?: string;
   readonly multiple?: boolean;
-  /** A folder with what is below it. */
+  /** Choose a folder with its contents. */
   readonly folder?: boolean;
-  /** It is there, and does nothing for now; the keyboard's place stays with it. */
+  /** Visible, but without effect for now; keeps the keyboard focus. */
   readonly isOff?: boolean;
   readonly onTaken: (taken: Promise<Taken>) => void;
 }
@@ -30,7 +30,7 @@ export function Choose({ children, accept, multiple = false, folder = false, isO
         }}
         onChange={({ currentTarget }) => {
           if (currentTarget.files !== null && currentTarget.files.length > 0) onTaken(chosenFiles(currentTarget.files));
-          // The same files may be chosen again.
+          // Allows choosing the same files again.
           currentTarget.value = "";
         }}
       />

@@ -56,11 +56,11 @@ const keptText = (classes: readonly PictureClass[]): string =>
 interface CardProps {
   readonly session: Session;
   readonly group: PictureClass;
-  /** Of its pictures, those that are kept back. */
+  /** Its pictures that are kept back for validation. */
   readonly held: ReadonlySet<OwnPicture>;
 }
 
-/** Pictures that are shown before somebody asks for all. */
+/** Number of pictures shown until the user asks for all. */
 const fewPictures = 12;
 
 function ClassCard({ session, group, held }: CardProps) {
@@ -160,7 +160,7 @@ interface LeftOutProps {
   readonly forget: () => void;
 }
 
-/** Names that are told of one reason. */
+/** Number of names listed for each reason. */
 const fewNames = 5;
 
 function LeftOutNote({ called, leftOut, forget }: LeftOutProps) {
@@ -200,7 +200,7 @@ interface RecorderProps {
   readonly onFault: (error: unknown) => void;
 }
 
-/** Takes pictures for as long as its button is held, by pointer or by key. */
+/** Takes pictures while its button is held down, with a pointer or a key. */
 function Recorder({ shoot, onPicture, onFault }: RecorderProps) {
   const [isHeld, setHeld] = useState(false);
   const take = useRef(onPicture);

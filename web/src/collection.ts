@@ -1,4 +1,4 @@
-/** The user's classes: what comes in, and what is taken out again. They may change at any time; a training has its own copy. */
+/** The user's classes: adds and removes pictures. They may change at any time; a training has its own copy. */
 
 import { archiveOf } from "./archive.ts";
 import { checkPictures } from "./checking.ts";
@@ -41,7 +41,7 @@ export class Collection {
     this.#set(this.#classes.filter((group) => group.id !== id));
   }
 
-  /** Those that can be looked at are there as soon as that is known, some after some. */
+  /** Usable pictures are added as soon as they are checked, some at a time. */
   async addPictures(id: number, pictures: readonly NewPicture[]): Promise<void> {
     const wait = (count: number) => this.#store.set({ checking: this.#store.state.checking + count });
     wait(pictures.length);
@@ -51,7 +51,7 @@ export class Collection {
     });
   }
 
-  /** Pictures of this page's own making. */
+  /** Adds pictures made by this page, which need no check. */
   addSound(id: number, pictures: readonly NewPicture[]): void {
     this.#change(id, (group) => withPictures(group, pictures));
   }
@@ -73,7 +73,7 @@ export class Collection {
     this.#change(id, (group) => ({ ...group, leftOut: [...group.leftOut, ...leftOut] }));
   }
 
-  /** What a training could not decode after all. @param file `cat/001.jpg` */
+  /** Removes a picture that training could not decode after all. @param file `cat/001.jpg` */
   leaveOutFile(file: string, reason: string): void {
     for (const { id, name: folder } of this.#classes) {
       const start = `${folder.trim()}/`;
@@ -86,7 +86,7 @@ export class Collection {
     this.#change(id, (group) => ({ ...group, leftOut: [] }));
   }
 
-  /** All pictures in one file, by class. */
+  /** Saves all pictures to one file, by class. */
   download(): void {
     save(archiveOf(this.#classes), "pictures.tar");
     this.#store.set({ unsaved: { ...this.#store.state.unsaved, pictures: false } });

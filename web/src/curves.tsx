@@ -1,4 +1,4 @@
-/** Loss and error over the epochs, drawn as they come. */
+/** Plots loss and error over the epochs, live. */
 
 // Before uPlot.
 import "./language.ts";

@@ -1,4 +1,4 @@
-/** Pictures that cannot be decoded are left out, and hide no other fault. */
+/** Ignores pictures that cannot be decoded, but no other errors. */
 
 import { SenetError } from "senet/web";
 

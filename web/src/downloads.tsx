@@ -1,4 +1,4 @@
-/** What to take along. */
+/** The section with downloads. */
 
 import type { SectionProps } from "./app.tsx";
 import { Button } from "./button.tsx";

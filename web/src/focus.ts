@@ -1,15 +1,18 @@
-/** The keyboard's place in the page, when what had it is gone: a picture that was removed, a button that has done its work. */
+/**
+ * Keeps the keyboard focus when the focused element disappears: a removed picture, or a button that is no longer
+ * needed.
+ */
 
 const focusable = "button, input, select, summary, a[href]";
 
-/** Watches `root`, and moves a focus that was lost to the neighbour in the list, the list's owner, or the section's heading. */
+/** Watches `root`, and moves a lost focus to the neighbour in the list, the list's owner, or the section's heading. */
 export function keepFocus(root: HTMLElement): void {
   let last: { readonly element: HTMLElement; readonly section: Element | null } | undefined;
   root.addEventListener("focusin", ({ target }) => {
     const element = target as HTMLElement;
     last = { element, section: element.closest("section") };
   });
-  // Who clicks beside everything has left it on purpose.
+  // A click outside of all elements removes the focus deliberately.
   addEventListener("pointerdown", ({ target }) => {
     if (!(target instanceof Element && target.closest(focusable))) last = undefined;
   });

@@ -1,4 +1,4 @@
-/** The mean gates of each class over pictures of the user's. */
+/** The mean gates of each class, over the user's pictures. */
 
 import type { GatePlace, Network } from "senet/web";
 import { unlessUndecodable } from "./decodable.ts";
@@ -12,15 +12,15 @@ export interface ClassGates extends GatePlace {
 
 export interface Atlas {
   readonly network: Network;
-  /** Which pictures it was made of. */
+  /** Identifies the pictures that it was computed from. */
   readonly mark: string;
   readonly blocks: readonly ClassGates[];
 }
 
 /**
- * @param of the pictures of a class that count
- * @param before what was made earlier, which is given back where it would come out the same
- * @returns `undefined` for a network without gates, or where it knows none of the classes
+ * @param of selects the pictures of a class to use
+ * @param before an earlier result, which is returned if nothing has changed
+ * @returns `undefined` for a network without gates or with none of the classes
  */
 export async function gateAtlas(
   network: Network,
@@ -56,6 +56,6 @@ export async function gateAtlas(
   return blocks.length === 0 ? undefined : { network, mark, blocks };
 }
 
-/** At most so many of a list, evenly from all. */
+/** At most this many elements of a list, evenly spread. */
 export const evenly = <T>(list: readonly T[], most: number): readonly T[] =>
   list.length <= most ? list : Array.from({ length: most }, (_, i) => list[Math.floor((i * list.length) / most)]!);

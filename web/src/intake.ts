@@ -1,4 +1,4 @@
-/** What people drop on the page or choose: pictures, folders of pictures by class, weight files, folders of runs. */
+/** Sorts what users drop or choose: pictures, folders of pictures by class, weight files, folders of runs. */
 
 import { classesOfPaths } from "#senet/data/class-of-path.ts";
 import { causeText } from "#senet/errors.ts";
@@ -6,13 +6,13 @@ import { filesIn } from "./archive.ts";
 import type { LeftOut, NewPicture } from "./pictures.ts";
 
 export interface Taken {
-  /** Pictures in folders, by the folder's name, which is their class. */
+  /** Pictures in folders, by the folder's name, which becomes their class. */
   readonly folders: ReadonlyMap<string, readonly NewPicture[]>;
   /** Pictures without a folder. */
   readonly loose: readonly NewPicture[];
-  /** Files that networks are in, or parts of them. */
+  /** Files of networks, or parts of them. */
   readonly networks: readonly File[];
-  /** What the page has no use for, or cannot read. */
+  /** Files that the page cannot use or read. */
   readonly others: readonly LeftOut[];
 }
 
@@ -24,13 +24,13 @@ interface Found {
 
 const pictureEnding = /\.(jpe?g|png|webp|gif|bmp|avif|tiff?|p[bgnp]m)$/i;
 const networkEnding = /\.(safetensors|onnx|pth|pt|th|pkl|bin|caffemodel|prototxt|binaryproto|h5|hdf5|params|npz|mat)$/i;
-/** What runs leave in their folder besides. */
+/** Other files in a run's folder. */
 const runFile = /^(config\.json|run\.json|run\.lock|metrics\..*|report\.html|events\.out\.tfevents\..*)$/i;
-/** What systems and programs put into folders, of which people know nothing. */
+/** Files that systems and programs create without the user's knowledge. */
 const hidden = /^(\..*|__MACOSX|thumbs\.db|desktop\.ini)$/i;
 
 export async function droppedFiles(transfer: DataTransfer): Promise<Taken> {
-  // The list is emptied as soon as the event is over: entries are taken at once.
+  // The list is cleared when the event is over, so entries are read at once.
   const entries = [...transfer.items].flatMap((item) => item.webkitGetAsEntry() ?? []);
   const plain = [...transfer.files];
   const [found, unread]: [Found[], LeftOut[]] = [[], []];
@@ -42,14 +42,14 @@ export async function chosenFiles(files: FileList): Promise<Taken> {
   return sorted(await unpacked([...files].map((file) => ({ path: file.webkitRelativePath || file.name, file }))));
 }
 
-/** Archives are the files that are in them. */
+/** Replaces archives by the files in them. */
 async function unpacked(found: readonly Found[]): Promise<readonly Found[]> {
   const all: Found[] = [];
   for (const each of found) all.push(...(/\.tar$/i.test(each.path) ? await filesIn(each.file) : [each]));
   return all;
 }
 
-/** One that cannot be read, or has gone meanwhile, takes none of the others with it. */
+/** Collects files. An entry that cannot be read or no longer exists does not affect the others. */
 async function walk(entry: FileSystemEntry, found: Found[], unread: LeftOut[]): Promise<void> {
   if (hidden.test(entry.name)) return;
   try {
@@ -65,7 +65,7 @@ async function walk(entry: FileSystemEntry, found: Found[], unread: LeftOut[]): 
 async function entriesIn(folder: FileSystemDirectoryEntry): Promise<readonly FileSystemEntry[]> {
   const reader = folder.createReader();
   const all: FileSystemEntry[] = [];
-  // A folder tells its entries by the hundred.
+  // A folder returns at most a hundred entries at a time.
   for (;;) {
     const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
     if (some.length === 0) return all;

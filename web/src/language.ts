@@ -1,6 +1,6 @@
 /**
- * The user's language, put right where JavaScript does not know it ("C", on systems without one): uPlot asks how numbers are
- * written in it as soon as it is loaded, and would take the whole page with it.
+ * Fixes the user's language if JavaScript does not know it ("C", on systems without one): uPlot uses it to format
+ * numbers as soon as it is loaded, and an error there would break the whole page.
  */
 
 try {

@@ -1,4 +1,4 @@
-/** The page begins: its styles, its state, what it keeps for the next visit. */
+/** Starts the page: its styles, its state, and caching for the next visit. */
 
 import { render } from "preact";
 import curveStyle from "uplot/dist/uPlot.min.css?inline";
@@ -10,7 +10,7 @@ import { Session } from "./session.ts";
 import { training } from "./state.ts";
 import ownStyle from "./style.css?inline";
 
-// The reports' style first: the page looks like what it gives.
+// The reports' style comes first: the page looks like its reports.
 document.adoptedStyleSheets = [styleSheet, curveStyle, ownStyle].map((text) => {
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(text);
@@ -20,10 +20,10 @@ document.adoptedStyleSheets = [styleSheet, curveStyle, ownStyle].map((text) => {
 const session = new Session();
 const root = document.getElementById("app")!;
 keepFocus(root);
-// What it says to those for whom none of this runs.
+// Removes the text for users without JavaScript.
 root.replaceChildren();
 render(<App session={session} />, root);
-// Networks are opened and trained by what there is: it is known long before anybody asks.
+// Starts looking for a GPU early, so that the answer is known before it is needed.
 void findDevice();
 const begun = session.begin();
 
@@ -32,21 +32,21 @@ addEventListener("beforeunload", (event) => {
   if (unsaved.pictures || unsaved.network || busy?.what === training.what) event.preventDefault();
 });
 
-// Only where the browser has it: by HTTPS, and on this machine.
+// Only available over HTTPS and on this machine.
 if ("serviceWorker" in navigator) void beKept(navigator.serviceWorker).catch(() => {});
 
-/** The page itself, then the networks that it can begin with, behind everything that somebody may wait for. */
+/** Caches the page, then its initial networks, after everything that the user may be waiting for. */
 async function beKept(container: ServiceWorkerContainer): Promise<void> {
   watch(await container.register("sw.js"));
   await container.ready;
-  // It answers for this page from when it says so; never where the user loaded the page past it.
+  // The worker controls this page from its message on; never if the user bypassed it with a forced reload.
   if (container.controller === null)
     await new Promise((resolve) => container.addEventListener("controllerchange", resolve, { once: true }));
   await begun;
   await session.keepOffered();
 }
 
-/** What could not be kept leaves the page as it is, and the next visit without it. */
+/** If caching fails, the page works as before, and the next visit loads it again. */
 function watch({ installing, active }: ServiceWorkerRegistration): void {
   installing?.addEventListener("statechange", () => {
     if (installing.state !== "redundant" || active !== null) return;

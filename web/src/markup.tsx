@@ -1,4 +1,4 @@
-/** Parts of the reports, in the page: text that cannot be broken into, whatever the classes are called. */
+/** Uses parts of the reports in the page. Their text is escaped, so class names cannot inject markup. */
 
 import type { Markup } from "#senet/report/markup.ts";
 

@@ -1,4 +1,4 @@
-/** How good a network is on the user's pictures: what was taken for what, and the worst mistakes. */
+/** Measures a network on the user's pictures: the confusion matrix and the worst mistakes. */
 
 import { type Network, overlaid, type Prediction } from "senet/web";
 import type { ReportSampleGroup } from "#senet/report/data.ts";
@@ -9,29 +9,29 @@ import { type OwnPicture, type PictureClass, split } from "./pictures.ts";
 import type { Current } from "./state.ts";
 
 export interface Measured {
-  /** Names by label: the network's own. */
+  /** The network's class names, by label. */
   readonly classes: readonly string[];
   readonly images: number;
   readonly wrong: number;
   /** `confusion[label · classes + predicted]` */
   readonly confusion: Uint32Array;
   readonly samples: readonly ReportSampleGroup[];
-  /** Pictures that it has not learnt from; else the network's own makers know whether it has. */
+  /** Whether the network was not trained on these pictures; for networks from elsewhere this is unknown. */
   readonly isHeldBack: boolean;
-  /** As they were. */
+  /** The classes at the time of the measurement. */
   readonly of: readonly PictureClass[];
 }
 
-/** What the network has not learnt from, as far as this page can know. */
+/** Pictures that the network was not trained on, as far as this page can know. */
 function unseenOf(group: PictureClass, { trained, run }: Current): readonly OwnPicture[] {
   if (trained !== undefined) return group.pictures.filter(({ id }) => !trained.learnt.has(id));
   return run?.heldBack === undefined ? group.pictures : split(group, run.heldBack).val;
 }
 
-/** Small enough that the numbers on the way are seen to move. */
+/** Small enough that the progress is visible. */
 const portion = 8;
 
-/** @returns `undefined` where there is no picture to measure it on */
+/** @returns `undefined` if there are no pictures to measure it on */
 export async function measure(
   current: Current,
   classes: readonly PictureClass[],
@@ -70,7 +70,7 @@ export async function measure(
   };
 }
 
-/** All at once; where one of them cannot be decoded, each by itself. */
+/** Answers all pictures at once; if one cannot be decoded, each on its own. */
 async function answers(
   network: Network,
   pictures: readonly OwnPicture[],
@@ -105,7 +105,7 @@ async function samplesOf(
   return groups;
 }
 
-/** By its name; ImageNet's labels have their number before it (`n02102040 English springer`). */
+/** The label with this name; ImageNet's labels have their number before it (`n02102040 English springer`). */
 export function labelOf(name: string, labels: readonly string[]): number | undefined {
   const plain = (text: string) => text.trim().toLowerCase().replaceAll("_", " ");
   const wanted = plain(name);

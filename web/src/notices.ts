@@ -1,4 +1,4 @@
-/** What the page has to say: faults with what to try, and remarks. */
+/** The page's messages: errors with hints, and remarks. */
 
 import { type ErrorCode, SenetError } from "senet/web";
 import { nextId } from "./pictures.ts";
@@ -13,25 +13,25 @@ export interface Notice {
 
 export const remark = (title: string): Notice => ({ id: nextId(), kind: "remark", title, lines: [] });
 
-/** What is of no use here: options, commands and documents that the library's messages speak of. */
+/** Options, commands and documents in the library's messages that do not apply to the page. */
 const elsewhere = /`\w+`|\bsenet [a-z]+\b|\bnpm\b|docs\//;
 
-/** A message of the library without what it says of these; `undefined` where nothing is left. */
+/** A message of the library without such parts; `undefined` if nothing is left. */
 export function forPage(text: string): string | undefined {
   const parts = text.replace(/ \([^()]*\)/g, (whole) => (elsewhere.test(whole) ? "" : whole)).split(/(; |,? or )/);
   const kept = parts.filter((part, i) => i % 2 === 0 && !elsewhere.test(part));
-  // What joined them stands again between those that are left, if all are.
+  // The original separators are used if all parts remain.
   return kept.length === (parts.length + 1) / 2 ? parts.join("") : kept.join("; ") || undefined;
 }
 
-/** What to try here, where the library only knows of what is elsewhere. */
+/** Hints for the page, where the library's hints do not apply. */
 const hints: Readonly<Partial<Record<ErrorCode, string>>> = {
   training: "Train again: other pictures, more of them, or only the last layer",
   executor: "a smaller network, or close other tabs and programs",
   usage: "Train, which begins anew",
 };
 
-/** @param doing what was under way, for faults that are not the library's own */
+/** @param doing the activity, for errors that are not the library's */
 export function fault(error: unknown, doing: string): Notice {
   const made = { id: nextId(), kind: "fault" } as const;
   if (!(error instanceof SenetError)) {

@@ -1,21 +1,21 @@
-/** The user's pictures by class. They stay in this page's memory, as the files that they are. */
+/** The user's pictures by class. They stay in this page's memory, as the original files. */
 
 import { type HeldBack, holdOut } from "#senet/data/hold-out.ts";
 
 export interface OwnPicture {
   readonly id: number;
-  /** No other picture of its class has it. */
+  /** Unique within its class. */
   readonly name: string;
   readonly file: Blob;
-  /** To show it: an address within this page. */
+  /** Address within this page, to display it. */
   readonly url: string;
-  /** Where the folders say it; else a fifth of each class is kept back to validate with. */
+  /** Training or validation, if the folders say so; otherwise a fifth of each class is kept back for validation. */
   readonly part: Part | undefined;
 }
 
 export type Part = "train" | "val";
 
-/** What came in as a picture, and cannot be looked at. */
+/** An added picture that cannot be decoded. */
 export interface LeftOut {
   readonly name: string;
   readonly reason: string;
@@ -28,7 +28,7 @@ export interface PictureClass {
   readonly leftOut: readonly LeftOut[];
 }
 
-/** A picture that has come in, with the folder that it was in, if any. */
+/** An added picture, with the folder that it was in, if any. */
 export interface NewPicture {
   readonly name: string;
   readonly file: Blob;
@@ -40,7 +40,7 @@ export const nextId = (): number => ids++;
 
 export const newClass = (name: string): PictureClass => ({ id: nextId(), name, pictures: [], leftOut: [] });
 
-/** A name that none of these has: `cat (2).jpg`. */
+/** A name that is not taken: `cat (2).jpg`. */
 function freeName(name: string, taken: ReadonlySet<string>): string {
   if (!taken.has(name)) return name;
   const [, stem = name, ending = ""] = /^(.*?)(\.\w+)?$/s.exec(name) ?? [];
@@ -65,21 +65,21 @@ export function withoutPicture(group: PictureClass, id: number): PictureClass {
   return { ...group, pictures: group.pictures.filter((picture) => picture.id !== id) };
 }
 
-/** Gives back what its pictures take. */
+/** Frees the memory of its pictures. */
 export function release(group: PictureClass): void {
   for (const { url } of group.pictures) URL.revokeObjectURL(url);
 }
 
-/** The picture of that name is one of those that cannot be looked at. */
+/** The class without this picture, which is recorded as one that cannot be decoded. */
 export function withoutUnusable(group: PictureClass, { name, reason }: LeftOut): PictureClass {
   const picture = group.pictures.find((each) => each.name === name);
   if (picture === undefined) return group;
   return { ...withoutPicture(group, picture.id), leftOut: [...group.leftOut, { name, reason }] };
 }
 
-/** The classes with those that came in as folders: of the same name, or new ones. */
+/** The classes, with added folders: new classes, or more pictures for classes of the same name. */
 export function withNames(classes: readonly PictureClass[], names: readonly string[]): PictureClass[] {
-  // A class without pictures is one that nobody has filled yet.
+  // Classes without pictures have not been used yet.
   const kept = classes.filter(
     ({ name, pictures, leftOut }) => pictures.length + leftOut.length > 0 || names.includes(name),
   );
@@ -92,12 +92,15 @@ export interface Split {
   readonly val: readonly OwnPicture[];
 }
 
-/** How a run keeps pictures back where no folder says it: the library's own way, so that Node keeps the same ones. */
+/**
+ * How a run keeps pictures back if the folders do not say it: by the library's rule, so that Node keeps back the same
+ * ones.
+ */
 export const keptBack: HeldBack = { valSplit: 0.2, seed: 0 };
 
 const splits = new WeakMap<PictureClass, { readonly by: HeldBack; readonly split: Split }>();
 
-/** As the folders say, or what a run keeps back that does it like this. */
+/** Splits a class as the folders say, or by the rule with which a run keeps pictures back. */
 export function split(group: PictureClass, by: HeldBack): Split {
   const known = splits.get(group);
   if (known?.by.valSplit === by.valSplit && known.by.seed === by.seed) return known.split;
@@ -122,13 +125,13 @@ function heldOut({ name, pictures }: PictureClass, by: HeldBack): readonly OwnPi
 export const countOf = (classes: readonly PictureClass[]): number =>
   classes.reduce((sum, { pictures }) => sum + pictures.length, 0);
 
-/** What is missing before a network can learn from these, in a sentence. */
+/** What is missing before training can start, as a sentence. */
 export function missingIn(classes: readonly PictureClass[]): string | undefined {
   if (classes.length < 2) return "Two classes at least are needed.";
   const nameless = classes.some(({ name }) => name.trim() === "");
   if (nameless) return "Give each class a name.";
   const names = classes.map(({ name }) => name.trim().normalize());
-  // Classes are folders as soon as the pictures are saved.
+  // Class names become folder names when the pictures are saved.
   const odd = names.find((name) => /[/\\]/.test(name) || name === "." || name === "..");
   if (odd !== undefined) return `${odd}: a class is called like a folder, without a slash.`;
   const twice = names.find((name, i) => names.indexOf(name) !== i);

@@ -1,4 +1,4 @@
-/** The report of what was trained here, as the page that Node's runs have. Loaded when it is wanted. */
+/** Creates the report of a training in this page, in the same form as Node's. Loaded on demand. */
 
 import type { EngineFacts, Network } from "senet/web";
 import { renderEvaluation } from "#senet/report/evaluation.ts";
@@ -18,10 +18,10 @@ export interface Reported {
   readonly measured: Measured;
 }
 
-/** Pictures of each class that its mean gates are taken over. */
+/** Pictures per class for its mean gates. */
 const perClass = 16;
 
-/** Of a run: its training report; of a network that was opened: how it does on these pictures. */
+/** For a run, its training report; for an opened network, its results on these pictures. */
 export async function reportOf({ network, name, trained, engine, measured }: Reported): Promise<string> {
   const { model, preprocessing, labels } = network;
   const { images, wrong, confusion, samples } = measured;

@@ -1,4 +1,4 @@
-/** How good the network is on the pictures of this page. */
+/** The section with the network's results on the user's pictures. */
 
 import { confusionMatrix } from "#senet/report/confusion.ts";
 import { count, percent } from "#senet/report/format.ts";
@@ -14,7 +14,7 @@ export function ResultsSection({ session, state }: SectionProps) {
   const known = classes.filter(
     ({ name, pictures }) => pictures.length > 0 && labelOf(name, current!.network.labels) !== undefined,
   );
-  // What was trained here is measured without being asked.
+  // Networks trained here are measured automatically.
   if (measured === undefined && known.length === 0) return null;
   const [worst, ...others] = measured?.samples ?? [];
   return (
@@ -65,7 +65,7 @@ export function ResultsSection({ session, state }: SectionProps) {
   );
 }
 
-/** Why what is shown may not be what people think it is. */
+/** Why the displayed results may be out of date. */
 function staleText({ measured, classes, hasFailedSince, current }: State): string {
   const failed = hasFailedSince
     ? `The last training has failed: this is of the network before it (${current!.name}). `

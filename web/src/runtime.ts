@@ -1,4 +1,4 @@
-/** ONNX Runtime, as files of this page: the build with WebGPU where there is a device, else the small one. */
+/** ONNX Runtime, as files of this page: the build with WebGPU if there is a GPU, otherwise the small one. */
 
 import jspiModule from "onnxruntime-web/jspi?url";
 import jspiEngine from "onnxruntime-web/ort-wasm-simd-threaded.jspi.wasm?url";
@@ -6,13 +6,13 @@ import wasmEngine from "onnxruntime-web/ort-wasm-simd-threaded.wasm?url";
 import wasmModule from "onnxruntime-web/wasm?url";
 import type { EngineOptions } from "senet/web";
 
-/** Asked for once. A device that is computed by the processor is none. */
+/** Determined once. A device emulated by the processor does not count. */
 let hasDevice = false;
 
 export async function findDevice(): Promise<void> {
   const gpu = (navigator as { gpu?: { requestAdapter(): Promise<Adapter | null> } }).gpu;
   const adapter = await gpu?.requestAdapter().catch(() => null);
-  // Its engine waits for the device in the middle of its work, which not every browser lets it.
+  // The engine suspends WebAssembly to wait for the device, which not every browser supports.
   hasDevice = adapter != null && adapter.info?.isFallbackAdapter !== true && "Suspending" in WebAssembly;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Keeps the page in this browser: it opens offline, and a second visit loads nothing. What it answers is isolated from
- * other origins, as threads want it, also where the web server cannot be told to say so.
+ * Caches the page in this browser: it opens offline, and a second visit loads nothing. Its responses make the page
+ * cross-origin isolated, as threads require, even if the web server cannot send the headers.
  */
 
 /// <reference lib="webworker" />
@@ -12,19 +12,19 @@ export interface Kept {
   readonly files: readonly string[];
 }
 
-/** Put in by web/build.mjs. */
+/** Inserted by web/build.mjs. */
 declare const __KEPT__: Kept;
 
 const { version, files } = __KEPT__;
 const prefix = "senet-page-";
 const cacheName = prefix + version;
 const scope = new URL(self.registration.scope);
-/** The address of the page itself is its folder. */
+/** The page's address is its folder. */
 const addresses = new Set(files.map((path) => new URL(path === "index.html" ? "./" : path, scope).href));
-/** Of this version and of others, and networks: no two files have one name. */
+/** Files of this and other versions, and networks: their names are unique. */
 const assets = new URL("assets/", scope).href;
 const networks = new URL("networks/", scope).href;
-/** Which networks are offered may change from visit to visit; without the server it is what it was. */
+/** The list of offered networks may change between visits; offline, the last known one is used. */
 const settings = new URL("app.json", scope).href;
 
 self.addEventListener("install", (event) => event.waitUntil(install()));
@@ -40,12 +40,12 @@ self.addEventListener("fetch", (event) => {
 
 async function install(): Promise<void> {
   const cache = await caches.open(cacheName);
-  // What the page has just loaded comes from the browser's own cache.
+  // Files that the page has just loaded come from the browser's own cache.
   await cache.addAll([...addresses, settings]);
   await self.skipWaiting();
 }
 
-/** A page of the version before may be open still, and asks for its own files: the names are in order of age. */
+/** A page of the previous version may still be open and request its own files: the names are in order of age. */
 async function activate(): Promise<void> {
   const names = (await caches.keys()).filter((name) => name.startsWith(prefix) && name !== cacheName);
   for (const name of names.slice(0, -1)) await caches.delete(name);
@@ -57,7 +57,7 @@ async function kept(address: string, event: FetchEvent): Promise<Response> {
   return isolated(own ?? (await caches.match(address)) ?? (await fetched(address, event)));
 }
 
-/** What was not kept from the start is from now on, if there is room, while the page has it already. */
+/** Other files are cached when they are first requested, if there is room; the page does not wait for this. */
 async function fetched(address: string, event: FetchEvent): Promise<Response> {
   const response = await fetch(address);
   if (response.ok) event.waitUntil(keep(address, response.clone()).catch(() => {}));
@@ -83,7 +83,7 @@ async function newest(event: FetchEvent): Promise<Response> {
   }
 }
 
-/** Networks that are not offered any more. */
+/** Deletes networks that are no longer offered. */
 async function forgetOthers(cache: Cache, response: Response): Promise<void> {
   const offered = ((await response.json()) as { networks: readonly { path: string }[] }).networks;
   const wanted = new Set(offered.map(({ path }) => new URL(path, scope).href));
@@ -94,7 +94,7 @@ function isolated(response: Response): Response {
   const headers = new Headers(response.headers);
   headers.set("cross-origin-opener-policy", "same-origin");
   headers.set("cross-origin-embedder-policy", "require-corp");
-  // What was compressed on its way is not any more.
+  // The response is already decompressed.
   headers.delete("content-encoding");
   headers.delete("content-length");
   return new Response(response.body, { status: response.status, statusText: response.statusText, headers });

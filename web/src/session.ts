@@ -1,4 +1,4 @@
-/** What the page knows, and what its buttons do. Everything that computes goes to the library's worker. */
+/** The page's state, and the actions of its buttons. All computation is done by the library's worker. */
 
 import { load, type Network } from "senet/web";
 import { answerTo } from "./asking.ts";
@@ -13,21 +13,21 @@ import { asking, type Busy, type Current, initial, justOpened, type Offered, typ
 import { Store } from "./store.ts";
 import { courseOf, type Plan, picturesOf, type Resumable, resumable, start, usualEpochs } from "./training.ts";
 
-/** Larger networks are kept when they have been asked for. */
+/** Larger networks are cached only when they have been requested. */
 const mostUnasked = 32e6;
 
 export class Session {
   readonly store = new Store<State>(initial);
   readonly classes = new Collection(this.store);
   #stop: AbortController | undefined;
-  /** What was asked while another question was being answered: the last one only. */
+  /** The last question that was asked while another one was being answered. */
   #nextAsked: (() => Promise<void>) | undefined;
 
   get #state(): State {
     return this.store.state;
   }
 
-  /** What the server says: networks to begin with. The page works without. */
+  /** Reads the server's list of initial networks. The page works without it. */
   async begin(): Promise<void> {
     try {
       const response = await fetch("app.json");
@@ -40,7 +40,10 @@ export class Session {
     }
   }
 
-  /** Asks for the networks once, since what the service worker has seen it keeps: the page begins with them offline, too. */
+  /**
+   * Requests the initial networks once, so that the service worker caches them and the page can start with them
+   * offline.
+   */
   async keepOffered(): Promise<void> {
     const { connection } = navigator as { readonly connection?: { readonly saveData?: boolean } };
     if (connection?.saveData === true) return;
@@ -52,7 +55,7 @@ export class Session {
 
   /**
    * Sorts what was dropped or chosen: folders into classes, weight files are opened, a single picture is asked about.
-   * @param into the class that is meant
+   * @param into the class for the pictures
    */
   async take(coming: Promise<Taken>, into?: number): Promise<void> {
     let taken: Taken;
@@ -93,7 +96,7 @@ export class Session {
 
   // Networks.
 
-  /** A weight file, the files that make one network, or the folder of a run. */
+  /** Opens a weight file, several files of one network, or the folder of a run. */
   async openFiles(files: readonly File[]): Promise<void> {
     const named = (name: string) => files.find((file) => file.name === name);
     const best = named("best.safetensors");
@@ -108,7 +111,7 @@ export class Session {
     });
   }
 
-  /** Where the run is that a file goes on with. */
+  /** The run that a file continues. */
   async #runIn(last: File): Promise<Network["run"]> {
     const network = await this.#load([last]);
     await network.dispose();
@@ -126,7 +129,7 @@ export class Session {
   async #load(source: string | readonly File[]): Promise<Network> {
     return load(source, {
       ...engineRuntime(),
-      // The service worker keeps those that are offered, as long as they are.
+      // The service worker caches the offered networks as long as they are offered.
       cache: false,
       onProgress: ({ phase, loaded, total }) => {
         const isRead = phase === "fetch" || phase === "read";
@@ -137,7 +140,7 @@ export class Session {
     });
   }
 
-  /** In the place of the one before, whose memory is given back. */
+  /** Replaces the current network and frees its memory. */
   async #use(current: Current): Promise<void> {
     const before = this.#state.current;
     this.store.set({
@@ -158,7 +161,7 @@ export class Session {
     return this.#train(undefined);
   }
 
-  /** The run that was stopped, or a finished one by as many epochs again. */
+  /** Continues the stopped run, or a finished one for as many epochs again. */
   goOn(): Promise<void> {
     return this.#train(this.#state.current?.run);
   }
@@ -179,7 +182,7 @@ export class Session {
           const offer = plan.base === undefined ? undefined : offered[plan.base]!;
           base = offer === undefined ? current?.network : await this.#load(offer.path);
         }
-        // What it knew before it has learnt from pictures, too.
+        // Remember the pictures on which it was trained before, too.
         const isOfCurrent = from !== undefined || (base !== undefined && base === current?.network);
         this.store.set({ busy: training, ...(from === undefined && { training: undefined }) });
         const run = await start({
@@ -200,7 +203,7 @@ export class Session {
         });
         this.store.set({ unsaved: { ...this.#state.unsaved, network: true } });
       } catch (error) {
-        // What is here is still the network before, with its own course.
+        // The current network is still the previous one, with its own course.
         this.store.set({ training: before, hasFailedSince: current !== undefined });
         throw error;
       } finally {
@@ -211,7 +214,7 @@ export class Session {
     });
   }
 
-  // What the network says.
+  // Answers.
 
   measure(): Promise<void> {
     return this.#work("looking at pictures", () => this.#measure());
@@ -227,7 +230,7 @@ export class Session {
     if (measured === undefined) this.tell(remark("There is no picture here that it has not learnt from."));
   }
 
-  /** What is in a picture, and why the network says so. */
+  /** Classifies a picture and explains the answer. */
   async ask(picture: NewPicture, target?: string): Promise<void> {
     if (this.#state.busy === asking) {
       this.#nextAsked = () => this.ask(picture, target);
@@ -262,7 +265,7 @@ export class Session {
     });
   }
 
-  /** What the library remarks, for those who want to know. */
+  /** Records a remark of the library, for users who want to see it. */
   note(text: string): void {
     const { notes } = this.#state;
     const note = forPage(text);
@@ -279,7 +282,7 @@ export class Session {
     this.store.set({ notices: this.#state.notices.filter((notice) => notice.id !== id) });
   }
 
-  /** One thing at a time; what goes wrong is told, and the page goes on. */
+  /** Runs one activity at a time; errors are shown, and the page continues. */
   async #work(doing: string | Busy, work: () => Promise<void>): Promise<void> {
     const { busy } = this.#state;
     if (busy !== undefined) {

@@ -1,4 +1,4 @@
-/** What the page knows. */
+/** The page's state. */
 
 import type { EngineFacts, Network, TrainedRun } from "senet/web";
 import type { Answer } from "./asking.ts";
@@ -7,39 +7,39 @@ import type { Notice } from "./notices.ts";
 import { newClass, type PictureClass } from "./pictures.ts";
 import { type Course, type Plan, type Resumable, usualEpochs } from "./training.ts";
 
-/** A network that the server offers to begin with. */
+/** An initial network offered by the server. */
 export interface Offered {
   readonly name: string;
   readonly path: string;
   readonly bytes: number;
 }
 
-/** A network that is ready. */
+/** The network in use. */
 export interface Current {
   readonly network: Network;
-  /** What it is called here: its file, or "trained here". */
+  /** Its name in the page: the file's, or "trained here". */
   readonly name: string;
-  /** The run that it is of, to go on with. */
+  /** The run that it belongs to, which can be continued. */
   readonly run: Resumable | undefined;
-  /** What was trained in this page. */
+  /** The training in this page that made it. */
   readonly trained: TrainedHere | undefined;
 }
 
 export interface TrainedHere {
   readonly run: TrainedRun;
-  /** As they were when it began. */
+  /** The classes at the start of the training. */
   readonly classes: readonly PictureClass[];
-  /** The pictures that it has learnt from, by id, in this run or in those before. */
+  /** Ids of the pictures that it was trained on, in this run and earlier ones. */
   readonly learnt: ReadonlySet<number>;
 }
 
-/** Of what was not trained here. */
+/** For networks that were not trained here. */
 export const justOpened = { run: undefined, trained: undefined } as const;
 
-/** What is under way. */
+/** The current activity. */
 export interface Busy {
   readonly what: string;
-  /** How much of it is done, from 0 to 1, where that is known. */
+  /** Share that is done, from 0 to 1, if known. */
   readonly share?: number | undefined;
 }
 
@@ -47,24 +47,24 @@ export interface State {
   readonly version: string;
   readonly offered: readonly Offered[];
   readonly classes: readonly PictureClass[];
-  /** Pictures of which it is not known yet whether they can be looked at. */
+  /** Number of pictures that are still being checked. */
   readonly checking: number;
   readonly plan: Plan;
-  /** Nothing else can be begun meanwhile. */
+  /** The current activity; no other can be started. */
   readonly busy: Busy | undefined;
   readonly training: Course | undefined;
   readonly current: Current | undefined;
   readonly measured: Measured | undefined;
-  /** A training that began after the current network was there has failed. */
+  /** A training that started after the current network was made has failed. */
   readonly hasFailedSince: boolean;
   readonly answer: Answer | undefined;
   readonly engine: EngineFacts | undefined;
   readonly notices: readonly Notice[];
-  /** What the library remarked in opening networks and training: a line each. */
+  /** The library's remarks while opening networks and training, one line each. */
   readonly notes: readonly string[];
-  /** The page and what it begins with are in the browser, which needs no network for it any more. */
+  /** The page and its initial networks are cached: it needs no connection any more. */
   readonly isKept: boolean;
-  /** What closing the page would lose. */
+  /** What would be lost by closing the page. */
   readonly unsaved: { readonly pictures: boolean; readonly network: boolean };
 }
 
@@ -87,8 +87,8 @@ export const initial: State = {
   unsaved: { pictures: false, network: false },
 };
 
-/** While this is under way it can be stopped. */
+/** Can be stopped. */
 export const training: Busy = { what: "training" };
 
-/** While this is, the next question waits. */
+/** The next question waits for the end of this activity. */
 export const asking: Busy = { what: "looking at the picture" };

@@ -1,4 +1,4 @@
-/** One value that the page shows, and whoever is to be told when it changes. */
+/** One value that the page shows, with listeners for changes. */
 
 import { useEffect, useState } from "preact/hooks";
 
@@ -25,7 +25,7 @@ export class Store<State extends object> {
   }
 }
 
-/** The store's value, in a component that is drawn anew when it changes. */
+/** The store's value, for a component that is rendered again when it changes. */
 export function useStore<State extends object>(store: Store<State>): State {
   const [state, show] = useState(store.state);
   useEffect(() => {

@@ -1,4 +1,4 @@
-/** What there is to know of a network from its graph. Loaded when it is asked for: all networks' builders come with it. */
+/** Facts about a network from its graph. Loaded on demand, since it needs the builders of all networks. */
 
 import type { Model } from "senet/web";
 import { graphCost } from "#senet/ir/cost.ts";

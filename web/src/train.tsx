@@ -1,4 +1,4 @@
-/** What is to be learnt, and how it goes. */
+/** The section for training: its settings and progress. */
 
 import { percent, significant } from "#senet/report/format.ts";
 import type { SectionProps } from "./app.tsx";

@@ -1,4 +1,4 @@
-/** Training in this tab: what is to be learnt, and what is seen of it meanwhile. */
+/** Training in this tab: what to train, and its progress. */
 
 import {
   type EngineFacts,
@@ -14,19 +14,19 @@ import type { HeldBack } from "#senet/data/hold-out.ts";
 import { hasOwnVal, keptBack, type OwnPicture, type PictureClass, split } from "./pictures.ts";
 import { engineRuntime } from "./runtime.ts";
 
-/** How much is learnt: a small network from nothing, or of one that has seen pictures before its last stage, or its head alone. */
+/** What is trained: a small network from scratch, or the last stage or only the head of a trained network. */
 export type PlanKind = "scratch" | "stage" | "head";
 
 export interface Plan {
   readonly kind: PlanKind;
   readonly epochs: number;
-  /** Which of the networks that are offered it begins with; absent: the one that is open. */
+  /** Index of the offered network to start from; absent: the open one. */
   readonly base: number | undefined;
 }
 
 export const usualEpochs: Readonly<Record<PlanKind, number>> = { scratch: 30, stage: 6, head: 20 };
 
-/** Where a training is; errors in percent. */
+/** Progress of a training; errors in percent. */
 export interface Progress {
   readonly epoch: number;
   readonly epochs: number;
@@ -35,12 +35,12 @@ export interface Progress {
   readonly loss: number;
   readonly error: number;
   readonly imagesPerSecond: number;
-  /** Of the epochs that are done, the last one's and the lowest. */
+  /** Of the finished epochs: the last one's, and the lowest. */
   readonly validationError: number | undefined;
   readonly lowestError: number | undefined;
 }
 
-/** Points from left to right, in epochs; `null` where one of the lines has none. */
+/** Points from left to right, in epochs; `null` for a line without a value there. */
 export interface Curves {
   readonly epoch: readonly number[];
   readonly trainLoss: readonly (number | null)[];
@@ -49,30 +49,30 @@ export interface Curves {
   readonly validationError: readonly (number | null)[];
 }
 
-/** A training as it is seen. */
+/** The displayed state of a training. */
 export interface Course {
-  /** Absent of a run that was opened. */
+  /** Absent for an opened run. */
   readonly progress: Progress | undefined;
   readonly curves: Curves;
 }
 
-/** A run that can go on, of this page or of Node's. */
+/** A run that can be continued, of this page or of Node. */
 export interface Resumable {
   /** Its `last.safetensors`. */
   readonly last: Blob;
   readonly finished: boolean;
   readonly epochs: number;
-  /** How it keeps pictures back; absent: it is told which. */
+  /** How it keeps pictures back; absent: it needs explicit validation pictures. */
   readonly heldBack: HeldBack | undefined;
 }
 
-/** @param config of the run */
+/** @param config the run's configuration */
 export function resumable(config: unknown, finished: boolean, last: Blob): Resumable {
   const { epochs, valSplit, seed } = config as TrainedRun["config"];
   return { last, finished, epochs, heldBack: valSplit === null ? undefined : { valSplit, seed } };
 }
 
-/** The curves of a run that was opened: a point for each epoch. */
+/** The curves of an opened run, with a point for each epoch. */
 export const courseOf = (history: readonly EpochMetrics[]): Course => ({
   progress: undefined,
   curves: {
@@ -89,8 +89,9 @@ const noCurves: Curves = { epoch: [], trainLoss: [], validationLoss: [], trainEr
 const sources = (pictures: readonly OwnPicture[]) => pictures.map(({ name, file }) => ({ name, picture: file }));
 
 /**
- * Where folders say what is to validate with, as they say it; else the run keeps some back, which `split` knows too.
- * @param by how the run keeps pictures back; absent: it has to be told which
+ * Training and validation pictures, as the folders say; otherwise the run keeps some back, by the rule that `split`
+ * knows too.
+ * @param by how the run keeps pictures back; absent: it needs explicit validation pictures
  */
 export function picturesOf(classes: readonly PictureClass[], by: HeldBack | undefined): TrainingPictures {
   const byClass = (of: (group: PictureClass) => readonly OwnPicture[]) =>
@@ -102,28 +103,28 @@ export function picturesOf(classes: readonly PictureClass[], by: HeldBack | unde
 
 export interface StartOptions {
   readonly plan: Plan;
-  /** A run to go on with. */
+  /** The run to continue. */
   readonly from: Resumable | undefined;
-  /** The network that learns further; absent: fresh weights. */
+  /** The network to train further; absent: fresh weights. */
   readonly base: Network | undefined;
   readonly pictures: TrainingPictures;
-  /** How many of them it learns from: without those that are kept back. */
+  /** Number of pictures used for training, without those kept back. */
   readonly learnt: number;
   readonly signal: AbortSignal;
-  /** Of the run so far. */
+  /** The curves of the run so far. */
   readonly curves: Curves | undefined;
   readonly onEngine: (engine: EngineFacts) => void;
-  /** Where pictures are looked at before anything is learnt from them. */
+  /** Called while features are computed, before training. */
   readonly onLook: (share: number) => void;
   readonly onProgress: (progress: Progress, curves: Curves) => void;
-  /** Of a picture that cannot be decoded: `cat/001.jpg`. */
+  /** Called for a picture that cannot be decoded: `cat/001.jpg`. */
   readonly onFailure: (file: string, reason: string) => void;
   readonly onNotice: (text: string) => void;
 }
 
 /**
- * Trains to the end, or until the signal, which loses nothing. Before a last stage learns, the head does, on features: else
- * what a head at random says would spoil the stage.
+ * Trains to the end, or until the signal, which loses nothing. Before a last stage is trained, the head is trained on
+ * features: a random head would spoil the stage.
  */
 export async function start(options: StartOptions): Promise<TrainedRun> {
   const { plan, from, base } = options;
@@ -150,7 +151,7 @@ async function learnt(options: StartOptions): Promise<TrainedRun> {
   return training;
 }
 
-/** What does not learn of the network that it begins with. */
+/** The part of the initial network that is not trained. */
 async function frozenPart({ plan, from, base }: StartOptions): Promise<string | undefined> {
   if (from !== undefined || base === undefined) return undefined;
   if (plan.kind === "head") return "backbone";
@@ -169,14 +170,14 @@ function begun({ plan, from, base, pictures, learnt, signal }: StartOptions, fre
     ...{ epochs: plan.epochs, batchSize, signal },
   };
   if (base === undefined) {
-    // As `senet demo` does it, which is for pictures of few kinds too.
+    // The settings of `senet demo`, which also suit few kinds of pictures.
     const settings = { ...common, learningRate: 0.05, weightDecay: 5e-4, cropScale: 0.6 };
     return train(pictures, { ...engineRuntime(), ...settings, model: "se-resnet-20", imageSize: 32 });
   }
   return base.fineTune(pictures, { ...common, freeze: freeze ?? null });
 }
 
-/** Keeps what is shown of a training. */
+/** Collects the displayed state of a training. */
 class Watch {
   readonly #options: StartOptions;
   #curves: Curves;
@@ -213,7 +214,7 @@ class Watch {
 
   #add(at: number, values: Partial<Record<Exclude<keyof Curves, "epoch">, number>>): void {
     const curves = this.#curves;
-    // An epoch ends where its last step does: one point with both.
+    // An epoch ends with its last step: one point for both.
     const isNew = curves.epoch.at(-1) !== at;
     const line = (key: Exclude<keyof Curves, "epoch">) =>
       isNew ? [...curves[key], values[key] ?? null] : [...curves[key].slice(0, -1), values[key] ?? curves[key].at(-1)!];

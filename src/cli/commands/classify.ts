@@ -1,4 +1,4 @@
-/** `senet classify`: what is on these pictures. */
+/** `senet classify`: classifies pictures. */
 
 import type { Command } from "commander";
 import { Classifier } from "../../evaluate/classify.node.ts";

@@ -98,7 +98,7 @@ async function doctor(options: DoctorOptions): Promise<void> {
   for (const line of advice) print(`to look at: ${line}`);
 }
 
-/** With an empty line behind it. */
+/** Followed by an empty line. */
 function printBlock(lines: string): void {
   printLines(lines);
   print();
@@ -129,7 +129,10 @@ function speedTable(speeds: readonly Speed[]): string {
 /** What is slower than this is slower. */
 const tolerance = 0.75;
 
-/** Where the small network says otherwise than what is chosen by, since processors differ. */
+/**
+ * Notes a difference between the measurement of the small network and the engine that senet chooses, since processors
+ * differ.
+ */
 function slowerChoices(
   chosen: Readonly<Record<"float32" | "int8", Selection>>,
   speeds: readonly Speed[],
@@ -147,7 +150,7 @@ function slowerChoices(
   });
 }
 
-/** How many networks are listed where nobody asks for all. */
+/** How many networks are listed without `--verbose`. */
 const most = 8;
 
 function choicesText(choices: readonly MeasuredChoice[], isVerbose: boolean): string {

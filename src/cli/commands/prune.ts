@@ -1,4 +1,4 @@
-/** `senet prune`: which blocks and channels a network could do without, by its gates. */
+/** `senet prune`: ranks the blocks and channels that a network could do without, by its gates. */
 
 import type { Command } from "commander";
 import { Network } from "../../api/network.node.ts";
@@ -138,7 +138,7 @@ async function prune(options: PruneCommandOptions): Promise<void> {
 
 const percent = (error: number) => `${error.toFixed(2)} %`;
 
-/** Measures the network without these blocks beside the whole, and writes it. */
+/** Measures the network with and without these blocks, and writes the smaller one. */
 async function removeBlocks(whole: Network, blocks: readonly string[], options: PruneCommandOptions): Promise<void> {
   const { data, sample, batchSize, workers, json, out } = options;
   await using smaller = whole.withoutBlocks(blocks);

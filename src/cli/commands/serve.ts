@@ -1,4 +1,4 @@
-/** `senet serve`: networks behind an HTTP API. */
+/** `senet serve`: serves networks over HTTP. */
 
 import { basename } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
