@@ -10,14 +10,8 @@ import { droppedFiles } from "./intake.ts";
 import { forPage, type Notice } from "./notices.ts";
 import { ResultsSection } from "./results.tsx";
 import type { Session } from "./session.ts";
-import type { State } from "./state.ts";
 import { useStore } from "./store.ts";
 import { TrainSection } from "./train.tsx";
-
-export interface SectionProps {
-  readonly session: Session;
-  readonly state: State;
-}
 
 export function App({ session }: { readonly session: Session }) {
   const state = useStore(session.store);

@@ -4,7 +4,6 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { overlaid, type Picture, type Prediction } from "senet/web";
 import { gateFigure } from "#senet/report/explanations.ts";
 import { percent } from "#senet/report/format.ts";
-import type { SectionProps } from "./app.tsx";
 import type { Answer } from "./asking.ts";
 import { Button } from "./button.tsx";
 import { Camera, type Shoot } from "./camera.tsx";
@@ -12,6 +11,7 @@ import { imageDataOf } from "./canvas.ts";
 import { Choose } from "./choose.tsx";
 import { Part } from "./markup.tsx";
 import { fault } from "./notices.ts";
+import type { SectionProps } from "./section.ts";
 import type { Session } from "./session.ts";
 
 export function AskSection({ session, state: { answer, current, busy, offered } }: SectionProps) {

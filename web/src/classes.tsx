@@ -2,7 +2,6 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { count } from "#senet/report/format.ts";
-import type { SectionProps } from "./app.tsx";
 import { Button } from "./button.tsx";
 import { Camera, type Shoot } from "./camera.tsx";
 import { Choose } from "./choose.tsx";
@@ -16,6 +15,7 @@ import {
   type PictureClass,
   split,
 } from "./pictures.ts";
+import type { SectionProps } from "./section.ts";
 import type { Session } from "./session.ts";
 
 export function ClassesSection({ session, state: { classes, current } }: SectionProps) {

@@ -1,7 +1,7 @@
 /** The section with downloads. */
 
-import type { SectionProps } from "./app.tsx";
 import { Button } from "./button.tsx";
+import type { SectionProps } from "./section.ts";
 
 export function DownloadsSection({ session, state: { current, measured, busy } }: SectionProps) {
   const { run } = current!;

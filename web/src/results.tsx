@@ -3,10 +3,10 @@
 import { confusionMatrix } from "#senet/report/confusion.ts";
 import { count, percent } from "#senet/report/format.ts";
 import { sampleGroups } from "#senet/report/samples.ts";
-import type { SectionProps } from "./app.tsx";
 import { Button } from "./button.tsx";
 import { Part } from "./markup.tsx";
 import { labelOf } from "./measuring.ts";
+import type { SectionProps } from "./section.ts";
 import type { State } from "./state.ts";
 
 export function ResultsSection({ session, state }: SectionProps) {

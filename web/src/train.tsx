@@ -1,11 +1,11 @@
 /** The section for training: its settings and progress. */
 
 import { percent, significant } from "#senet/report/format.ts";
-import type { SectionProps } from "./app.tsx";
 import { Button } from "./button.tsx";
 import { Choose } from "./choose.tsx";
 import { CurvesFigure } from "./curves.tsx";
 import { missingIn, type PictureClass } from "./pictures.ts";
+import type { SectionProps } from "./section.ts";
 import { type State, training as underWay } from "./state.ts";
 import type { PlanKind, Progress } from "./training.ts";
 
