@@ -94,9 +94,9 @@ export function loadLibrary(path: string | undefined = process.env[pathVariable]
       files.forEach(refuseCutOff);
       return open(candidate);
     } catch (cause) {
-      reasons.push(causeText(cause));
+      reasons.push(`${candidate}: ${loadFault(cause)}`);
       if (cause instanceof SenetError) fault ??= cause;
-      else if (files.length > 0) fault ??= unusable(files[0]!, causeText(cause));
+      else if (files.length > 0) fault ??= unusable(files[0]!, loadFault(cause));
     }
   }
   throw fault ?? new SenetError("executor", "oneDNN was not found on this machine", { ...wanted, found: reasons });
@@ -108,10 +108,13 @@ function givenLibrary(path: string): Library {
     probe(path);
     return open(path);
   } catch (cause) {
-    if (!(cause instanceof SenetError)) throw unusable(where, causeText(cause));
+    if (!(cause instanceof SenetError)) throw unusable(where, loadFault(cause));
     throw new SenetError(cause.code, cause.what, { ...cause.details, where });
   }
 }
+
+/** What the system's loader says, without what koffi says before it. */
+const loadFault = (cause: unknown): string => causeText(cause).replace(/^Failed to load shared library: /, "");
 
 const wanted = { expected: `a library of version ${supported.join(" or ")}`, hint: install };
 
