@@ -5,7 +5,7 @@ import { SenetError } from "../errors.ts";
 import type { Executable, Executor } from "../executors/executor.ts";
 import { ortExecutor } from "../executors/ort/executor.node.ts";
 import { inferenceGraph, model } from "../zoo/index.ts";
-import { Explainer, type ExplainerOptions } from "./explainer.ts";
+import { classIndex, Explainer, type ExplainerOptions } from "./explainer.ts";
 import { activityAfter } from "./grad-cam.ts";
 import { enlarged, overlaid, shares } from "./heat.ts";
 
@@ -74,6 +74,40 @@ test("what is given up ends after the part that is under way", async () => {
     await assert.rejects(explainer.explain(picture, { signal: stopping.signal }), /enough/);
     assert.equal(runs, 3, how.method);
   }
+});
+
+test("a class is named by its label, its index, its WordNet id or one of its synonyms", () => {
+  const labels = [
+    "n02102040 English springer",
+    "n02123045 tabby, tabby cat",
+    "n02124075 Egyptian cat",
+    "crane",
+    "crane",
+  ];
+  for (const [target, index] of [
+    ...[
+      ["n02102040 English springer", 0],
+      [1, 1],
+      ["2", 2],
+      ["n02123045", 1],
+      ["english springer", 0],
+    ],
+    ...[
+      ["Tabby", 1],
+      ["tabby cat", 1],
+      [" tabby, tabby cat", 1],
+      ["crane", 3],
+    ],
+  ] as const)
+    assert.equal(classIndex(target, labels), index, `${target}`);
+  for (const [target, nearest] of [
+    ["springer", /the nearest: n02102040 English springer,/],
+    ["cat", /the nearest: n02123045 tabby, tabby cat, n02124075 Egyptian cat,/],
+    ["CRANE", /crane/],
+    ["", /nearest/],
+    ["5", /index below 5/],
+  ] as const)
+    assert.throws(() => classIndex(target, labels), nearest);
 });
 
 test("what cannot be explained is refused with what could be", async () => {

@@ -144,10 +144,21 @@ export function classIndex(target: string | number, labels: readonly string[]): 
   if (byName >= 0) return byName;
   const index = typeof target === "number" || /^\d+$/.test(target) ? Number(target) : Number.NaN;
   if (Number.isInteger(index) && index >= 0 && index < labels.length) return index;
+  const wanted = `${target}`.trim().toLowerCase();
+  const [named, ...others] = labels.flatMap((label, i) => (namesIn(label).includes(wanted) ? [i] : []));
+  if (named !== undefined && others.length === 0) return named;
+  const alike = labels.filter((label) => wanted !== "" && label.toLowerCase().includes(wanted));
+  const nearest = [...new Set([...alike, ...nearestNames(`${target}`, labels)])].slice(0, 3);
   throw new SenetError("usage", "the network does not know this class", {
     where: "class",
     expected: `one of its labels, or an index below ${labels.length}`,
     found: `${target}`,
-    hint: `the nearest: ${nearestNames(`${target}`, labels).join(", ")}`,
+    hint: `the nearest: ${nearest.join(", ")}`,
   });
+}
+
+/** The names in a label such as `n02123045 tabby, tabby cat`, in lower case: its WordNet id, and its synonyms. */
+function namesIn(label: string): readonly string[] {
+  const [, id = "", names = label] = /^(n\d{8})\s+(.+)$/s.exec(label) ?? [];
+  return [id, names, ...names.split(",")].map((name) => name.trim().toLowerCase()).filter((name) => name !== "");
 }
