@@ -31,7 +31,7 @@ import { movedTo } from "../quantize/source.node.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { encodeCheckpoint } from "../weights/checkpoint-write.ts";
 import { type OpenedPaths, openPaths } from "../weights/open.node.ts";
-import type { OpenOptions } from "../weights/open.ts";
+import type { OpenOptions } from "../weights/opened.ts";
 import type { Model } from "../zoo/index.ts";
 import { checkedOnnx } from "./onnx.node.ts";
 

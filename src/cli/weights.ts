@@ -3,7 +3,7 @@
 import { weightsFile } from "../pull/named.node.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { openPaths } from "../weights/open.node.ts";
-import type { OpenOptions } from "../weights/open.ts";
+import type { OpenOptions } from "../weights/opened.ts";
 import { say } from "./output.ts";
 import { overruled, type PreprocessingOptions, readLabels, toldPreprocessing } from "./preprocessing.ts";
 import { pullShown } from "./pulling.ts";

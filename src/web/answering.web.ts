@@ -4,7 +4,7 @@ import { SenetError } from "../errors.ts";
 import { loadRuntime, type RuntimeFiles, selectEngine, type WebRuntime } from "../executors/select.web.ts";
 import type { Preprocessing } from "../images/preprocess.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
-import type { Opened } from "../weights/open.ts";
+import type { Opened } from "../weights/opened.ts";
 import type { WeightFile } from "../weights/source.ts";
 import type { Given, NetworkReply, SentEngine, TrainReply } from "./calls.web.ts";
 import { inPageWords } from "./error-to-page.ts";

@@ -2,7 +2,7 @@
 
 import { SenetError } from "../errors.ts";
 import { type Checkpoint, decodeWith } from "../weights/checkpoint.ts";
-import type { Opened } from "../weights/open.ts";
+import type { Opened } from "../weights/opened.ts";
 import type { WeightFile } from "../weights/source.ts";
 
 /** With this many classes, labels may be ImageNet's, which then get their WordNet ids. */

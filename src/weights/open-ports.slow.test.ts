@@ -20,7 +20,8 @@ import { golden } from "../../tests/support.ts";
 import { refused } from "../../tests/weights.ts";
 import { sizeOf, type Tensor, tensor } from "../tensor.ts";
 import { model } from "../zoo/index.ts";
-import { type OpenOptions, openFiles } from "./open.ts";
+import { openFiles } from "./open.ts";
+import type { OpenOptions } from "./opened.ts";
 import type { WeightFile } from "./source.ts";
 
 interface Case {

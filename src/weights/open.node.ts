@@ -7,8 +7,9 @@ import { detectFormat } from "../formats/detect.ts";
 import { parsePrototxt } from "../formats/prototxt.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 import { hubBeside, weightsIn } from "./folder.node.ts";
-import { type Opened, type OpenOptions, openFiles } from "./open.ts";
+import { openFiles } from "./open.ts";
 import { meanFileOf } from "./open-caffe.ts";
+import type { Opened, OpenOptions } from "./opened.ts";
 import { filesAt } from "./parts.node.ts";
 import type { WeightFile } from "./source.ts";
 
