@@ -11,6 +11,12 @@ test("every float16 comes back as its own bits", () => {
   assert.deepEqual(toHalves([Number.NaN]), Uint16Array.of(0x7e00));
 });
 
+test("float16 values are what their bits say", () => {
+  const values = halves(Uint16Array.of(0x0001, 0x03ff, 0x0400, 0x3c00, 0xc000, 0x7bff, 0x8000, 0x7c00, 0xfc00, 0x7e01));
+  const expected = [2 ** -24, 1023 * 2 ** -24, 2 ** -14, 1, -2, 65504, -0, Infinity, -Infinity, Number.NaN];
+  assert.deepEqual(Array.from(values), expected);
+});
+
 test("other numbers become the nearest float16, of two as near the even one, as NumPy has it", () => {
   // numpy.float16 of each, as bits.
   const cases: readonly (readonly [number, number])[] = [

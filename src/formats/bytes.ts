@@ -134,18 +134,17 @@ export function readElements(
 
 /** Converts IEEE binary16 values, given as bits. */
 export function halves(bits: Uint16Array | Int32Array): Float32Array {
-  const values = new Float32Array(bits.length);
-  for (let i = 0; i < bits.length; i++) values[i] = half(bits[i]!);
+  const wide = new Uint32Array(bits.length);
+  const values = new Float32Array(wide.buffer);
+  for (let i = 0; i < bits.length; i++) {
+    const half = bits[i]!;
+    const exponent = half & 0x7c00;
+    // float32 has 13 more bits of fraction, and an exponent with another bias; 31 stands for infinity and NaN.
+    if (exponent === 0) values[i] = (half & 0x8000 ? -(2 ** -24) : 2 ** -24) * (half & 1023);
+    else
+      wide[i] = ((half & 0x8000) << 16) | (((half & 0x7fff) << 13) + (exponent === 0x7c00 ? 0x70000000 : 0x38000000));
+  }
   return values;
-}
-
-function half(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
 
 /** Converts bfloat16 values, given as bits: each is the upper half of a float32. */

@@ -105,7 +105,7 @@ function fromLines(text: string, fail: Fail): string[] {
   // YAML may have a key before its list.
   const rows = /^\w+:$/.test(lines[0] ?? "") ? lines.slice(1) : lines;
   for (const pattern of marked) {
-    const found = rows.map((line) => pattern.exec(line)?.groups?.["name"]);
+    const found = rows.map((line) => pattern.exec(line)?.groups?.name);
     if (rows.length > 0 && found.every((name) => name !== undefined)) return found.map((name) => name.trim());
   }
   return lines;

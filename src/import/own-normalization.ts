@@ -9,7 +9,7 @@ export interface OwnNormalization extends Pick<Preprocessing, "scale" | "mean" |
 }
 
 /** `0.mean` of a sequence, `normalizer.new_mean`, `data_preprocessor.mean`, `pixel_mean`. */
-const meanName = /^(.*?(?:^|\.))((?:new_|pixel_|image_|_)?)mean$/;
+const meanName = /^((?:.*\.)?(?:new_|pixel_|image_|_)?)mean$/;
 
 /**
  * The mean and deviation stored with a network, for each channel or for all. If there are several, they must be equal.
@@ -18,10 +18,11 @@ const meanName = /^(.*?(?:^|\.))((?:new_|pixel_|image_|_)?)mean$/;
 export function ownNormalization(tensors: ReadonlyMap<string, Tensor>): OwnNormalization | undefined {
   let found: OwnNormalization | undefined;
   for (const [name, tensor] of tensors) {
-    const [, place = "", mark = ""] = meanName.exec(name) ?? [];
-    const stdName = `${place}${mark}std`;
+    const before = meanName.exec(name)?.[1];
+    if (before === undefined) continue;
+    const stdName = `${before}std`;
     const [mean, std] = [valuesOf(tensor), valuesOf(tensors.get(stdName))];
-    if (!meanName.test(name) || mean === undefined || std === undefined || std.some((value) => value <= 0)) continue;
+    if (mean === undefined || std === undefined || std.some((value) => value <= 0)) continue;
     // Values that are too large for pictures from 0 to 1 are meant for bytes.
     const scale = Math.max(...mean, ...std) > 4 ? 1 : 255;
     if (found !== undefined && `${[found.mean, found.std]}` !== `${[mean, std]}`) return undefined;
@@ -31,9 +32,9 @@ export function ownNormalization(tensors: ReadonlyMap<string, Tensor>): OwnNorma
 }
 
 function valuesOf(tensor: Tensor | undefined): Preprocessing["mean"] | undefined {
+  if (tensor?.data.length !== 1 && tensor?.data.length !== 3) return undefined;
   // Undoes float32's rounding: 0.485.
-  const values = Array.from(tensor?.data ?? [], (value) => Number(value.toPrecision(7)));
+  const values = Array.from(tensor.data, (value) => Number(value.toPrecision(7)));
   const [first, second = first, third = first] = values;
-  const isSound = (values.length === 1 || values.length === 3) && values.every((value) => Number.isFinite(value));
-  return isSound ? [first!, second!, third!] : undefined;
+  return values.every((value) => Number.isFinite(value)) ? [first!, second!, third!] : undefined;
 }
