@@ -40,13 +40,14 @@ async function trainTogether(
   count: number,
   out: string,
   more: readonly string[] = [],
-): Promise<void> {
+): Promise<string> {
   const args = [launcher, "train", ...options, ...batches(count), "--out", out, ...more];
   const { code, stderr } = await mpirun(flavour, count, args, { cwd: folder });
   assert.equal(code, 0, stderr);
   assert.match(stderr, /^done: /m);
   assert.doesNotMatch(stderr, /left to none/);
   assert.equal(stderr.match(/^epoch 1\/10: /gm)?.length, 1, "one process talks");
+  return stderr;
 }
 
 /** |a − b| / |b|, over all numbers together. */
@@ -140,7 +141,8 @@ test("a run goes on along its curve with another number of processes, also with 
 
 test("bf16 on the wire learns nearly the same", { ...needsMpi("Open MPI") }, async () => {
   await trainAlone();
-  await trainTogether("Open MPI", 2, "short", ["--wire", "bf16"]);
+  const stderr = await trainTogether("Open MPI", 2, "short", ["--wire", "bf16"]);
+  assert.match(stderr, /should one of them die: mpirun .* --wire bf16/, "so does a run that is resumed");
   const { weights } = lastOf("short");
   const far = distance(weights, lastOf("one").weights);
   assert.ok(far > 1e-6 && far < 1e-2, `off by ${far}`);

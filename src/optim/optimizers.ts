@@ -19,6 +19,11 @@ export interface Optimizer<Schema extends z.ObjectSchema = z.ObjectSchema, Confi
   readonly config: Schema;
   /** The usual peak learning rate for a batch of 256 pictures. */
   readonly usualRate: number;
+  /**
+   * How the rate scales with the batch. With its root where a step's length does not follow the gradient's (You et al.,
+   * arXiv 1904.00962, for LAMB; timm's `--lr-base-scale`).
+   */
+  readonly rateScale: "linear" | "root";
   /** State tensors for each parameter, by name, with their initial values. */
   readonly slots: (config: Config) => Readonly<Record<string, number>>;
   /** Scalars of a step, by their names in the formula. */
@@ -54,6 +59,7 @@ const decayed = (decay: number) => add("gradient", mul(decay, "weight"));
 const sgd: Optimizer<typeof sgdConfig> = {
   config: sgdConfig,
   usualRate: 0.1,
+  rateScale: "linear",
   slots: () => ({ velocity: 0 }),
   scalars: (config, { rate, momentum = config.momentum }) => ({ rate, minusRate: -rate, momentum }),
   formula: ({ momentum, nesterov, rateInVelocity, momentumCycles }, decay) => {
@@ -92,7 +98,8 @@ const corrections = ({ betas: [beta1, beta2] }: AdamConfig, step: number) => ({
 /** Loshchilov and Hutter, arXiv 1711.05101, as in PyTorch. */
 const adamw: Optimizer<typeof adamConfig> = {
   config: adamConfig,
-  usualRate: 2.5e-4,
+  usualRate: 1e-3,
+  rateScale: "root",
   slots: () => ({ mean: 0, square: 0 }),
   scalars: (config, { rate, step, decay }) => {
     const { mean, root } = corrections(config, step);
@@ -123,7 +130,8 @@ function rectification(beta2: number, step: number): number {
  */
 const radam: Optimizer<typeof adamConfig> = {
   config: adamConfig,
-  usualRate: 2.5e-4,
+  usualRate: 1e-3,
+  rateScale: "root",
   slots: () => ({ mean: 0, square: 0 }),
   scalars: (config, { rate, step, decay }) => {
     const { mean, root } = corrections(config, step);
@@ -151,7 +159,8 @@ const muonConfig = z.extend(adamConfig, {
  */
 const muon: Optimizer<typeof muonConfig> = {
   config: muonConfig,
-  usualRate: 2.5e-4,
+  usualRate: 7e-3,
+  rateScale: "root",
   knowsMatrices: true,
   slots: () => ({ mean: 0, square: 0 }),
   scalars: (config, numbers) => ({ ...adamw.scalars(config, numbers), minusPlainRate: -numbers.rate }),
@@ -183,6 +192,7 @@ const rmspropConfig = z.object({
 const rmsprop: Optimizer<typeof rmspropConfig> = {
   config: rmspropConfig,
   usualRate: 0.016,
+  rateScale: "linear",
   slots: () => ({ square: 1, velocity: 0 }),
   scalars: (_config, { rate }) => ({ rate }),
   formula: ({ momentum, alpha, eps }, decay) => {
@@ -202,7 +212,8 @@ const rmsprop: Optimizer<typeof rmspropConfig> = {
  */
 const lamb: Optimizer<typeof adamConfig> = {
   config: z.extend(adamConfig, { eps: z._default(positive, 1e-6) }),
-  usualRate: 6.25e-4,
+  usualRate: 1.8e-3,
+  rateScale: "root",
   slots: () => ({ mean: 0, square: 0 }),
   scalars: (config, { rate, step }) => {
     const { mean, root } = corrections(config, step);
@@ -240,6 +251,7 @@ const lars: Optimizer<typeof larsConfig> = {
   config: larsConfig,
   // From 25 for a batch of 16,384 (tensorflow/tpu, models/official/resnet/lars_util.py).
   usualRate: 0.4,
+  rateScale: "linear",
   slots: () => ({ velocity: 0 }),
   scalars: (_config, { rate }) => ({ rate, minusRate: -rate }),
   formula: ({ momentum, trustCoeff, eps, rateInVelocity }, decay) => {
@@ -257,5 +269,9 @@ const lars: Optimizer<typeof larsConfig> = {
 export const optimizers = { sgd, adamw, radam, muon, rmsprop, lamb, lars } as const;
 
 export type OptimizerName = keyof typeof optimizers;
+
+/** The factor of a rate whose batch becomes `factor` times as large. */
+export const rateFactor = (name: OptimizerName, factor: number): number =>
+  optimizers[name].rateScale === "root" ? Math.sqrt(factor) : factor;
 
 export const optimizerNames = Object.keys(optimizers) as readonly OptimizerName[];

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { assertClose } from "../../tests/support.ts";
 import { SenetError } from "../errors.ts";
+import { type OptimizerName, optimizerNames, optimizers } from "../optim/optimizers.ts";
 import { learningRateOf, optimizerOf, trainingConfig } from "./config.ts";
 
 /** The message with which a config is refused. */
@@ -27,10 +29,30 @@ test("a configuration of version 1 means what it meant", () => {
   assert.deepEqual(trainingConfig({ decayAll: true }).decayOn, ["weight", "bias", "gamma", "beta"]);
   assert.deepEqual(trainingConfig({ decayAll: false }).decayOn, ["weight"]);
   assert.deepEqual(trainingConfig({}).decayOn, ["weight"]);
-  assert.equal(trainingConfig({ decayAll: true }).version, 2);
+  assert.equal(trainingConfig({ decayAll: true }).version, 3);
   assert.equal(trainingConfig({ decayAll: false }).decode, "exact");
   assert.match(refused({ version: 2, decayAll: true }), /"decayAll" is unknown/);
-  assert.match(refused({ version: 3 }), /version: expected 2, found 3/);
+  assert.match(refused({ version: 4 }), /version: expected 3, found 4/);
+});
+
+test("a configuration of version 2 keeps the rate that it had by default", () => {
+  const rate = (given: object) => learningRateOf(trainingConfig({ version: 2, ...given }));
+  assert.equal(rate({ optimizer: "adamw", batchSize: 32, learningRate: null }), (2.5e-4 * 32) / 256);
+  assert.equal(rate({ optimizer: "muon" }), 2.5e-4 / 4);
+  assert.equal(rate({ optimizer: "adamw", learningRate: 0.5 }), 0.5);
+  assert.equal(rate({ optimizer: "sgd", batchSize: 32 }), 0.1 / 8);
+  assert.equal(trainingConfig({ version: 2, optimizer: "lars" }).learningRate, null);
+  assert.equal(rate({ decayAll: false, version: 1, optimizer: "adamw" }), 2.5e-4 / 4, "nor one of version 1");
+});
+
+test("by default the rate scales with the batch, of optimisers with steps of their own length with its root", () => {
+  const rate = (optimizer: OptimizerName, batchSize: number) =>
+    learningRateOf(trainingConfig({ optimizer, batchSize }));
+  for (const name of optimizerNames) {
+    const isRoot = ["adamw", "radam", "muon", "lamb"].includes(name);
+    const { usualRate } = optimizers[name];
+    assertClose([rate(name, 256), rate(name, 16)], [usualRate, isRoot ? usualRate / 4 : usualRate / 16], 1e-12, name);
+  }
 });
 
 test("a part of the batch that the batch is not made of is refused", () => {
@@ -115,7 +137,7 @@ test("an optimiser gets the settings that it has, and its own usual rate", () =>
   assert.deepEqual(optimizerOf(trainingConfig({ optimizer: "adamw" })), { name: "adamw" });
   assert.deepEqual(optimizerOf(trainingConfig({ optimizer: "rmsprop" })), { name: "rmsprop", momentum: 0.9 });
   assert.equal(learningRateOf(trainingConfig({ batchSize: 128 })), 0.05);
-  assert.equal(learningRateOf(trainingConfig({ optimizer: "adamw", batchSize: 1024 })), 1e-3);
+  assert.equal(learningRateOf(trainingConfig({ optimizer: "adamw", batchSize: 1024 })), 2e-3);
   assert.throws(
     () => trainingConfig({ optimizer: "adam" }),
     /sgd or adamw or radam or muon or rmsprop or lamb or lars/,

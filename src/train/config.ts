@@ -7,7 +7,7 @@ import { configKey } from "../config-key.ts";
 import { SenetError } from "../errors.ts";
 import { augmentationKeys } from "../images/augment/config.ts";
 import { activations } from "../nn/layers.ts";
-import { optimizers } from "../optim/optimizers.ts";
+import { optimizers, rateFactor } from "../optim/optimizers.ts";
 import type { OptimizerConfig } from "../optim/rule.ts";
 import * as z from "../schema.ts";
 import { zooEntry } from "../zoo/index.ts";
@@ -27,7 +27,7 @@ const positive = z.int().check(z.gt(0));
 const defaultModel = "se-resnet-18";
 
 /** Raised when the meaning of an older configuration changes; `upToDate` converts those. */
-const version = 2;
+const version = 3;
 
 const runKeys = {
   /** The recipe (with version) from which the other keys started; for information, since they are all stored. */
@@ -160,12 +160,26 @@ const isObject = (given: unknown): given is Given =>
   typeof given === "object" && given !== null && !Array.isArray(given);
 
 /** Converts a configuration of an older version. */
-function upToDate(given: unknown): unknown {
-  if (!isObject(given) || !("decayAll" in given) || (given.version ?? 1) !== 1) return given;
-  // In version 1 (whose files are complete), either only weights decayed or everything did, and JPEGs were always
-  // decoded exactly.
-  const { decayAll, version: _, ...rest } = given;
-  return { decode: "exact", ...rest, decayOn: decayAll === true ? ["weight", "bias", "gamma", "beta"] : ["weight"] };
+const upToDate = (given: unknown): unknown => (isObject(given) ? fromVersion2(fromVersion1(given)) : given);
+
+/** Files of version 1 are complete: either only weights decayed or everything did, and JPEGs were always decoded exactly. */
+function fromVersion1(given: Given): Given {
+  if (!("decayAll" in given) || (given.version ?? 1) !== 1) return given;
+  const { decayAll, ...rest } = given;
+  const decayOn = decayAll === true ? ["weight", "bias", "gamma", "beta"] : ["weight"];
+  return { decode: "exact", ...rest, decayOn, version: 2 };
+}
+
+/** Usual rates for 256 pictures before version 3, proportional to the batch; those of other optimisers are the same. */
+const ratesOfVersion2: Readonly<Record<string, number>> = { adamw: 2.5e-4, radam: 2.5e-4, muon: 2.5e-4, lamb: 6.25e-4 };
+
+function fromVersion2(given: Given): Given {
+  if (given.version !== 2) return given;
+  const { version: _, ...rest } = given;
+  const { learningRate = null, optimizer, batchSize = 64 } = rest;
+  const usual = typeof optimizer === "string" ? ratesOfVersion2[optimizer] : undefined;
+  if (learningRate !== null || usual === undefined || typeof batchSize !== "number") return rest;
+  return { ...rest, learningRate: (usual * batchSize) / 256 };
 }
 
 /** If only the number of steps is given, epochs are as many: each has at least one step. */
@@ -216,7 +230,7 @@ function renamedLine({ path: [key], known = [] }: z.Issue): string | undefined {
 
 /** The learning rate used: the given one, or the optimiser's usual one scaled by the batch size. */
 export const learningRateOf = ({ learningRate, batchSize, optimizer }: TrainingConfig): number =>
-  learningRate ?? (optimizers[optimizer].usualRate * batchSize) / 256;
+  learningRate ?? optimizers[optimizer].usualRate * rateFactor(optimizer, batchSize / 256);
 
 /** The optimiser with those of its settings that are keys of the configuration. */
 export function optimizerOf(config: TrainingConfig): OptimizerConfig {

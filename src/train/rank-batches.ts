@@ -1,6 +1,7 @@
 /** Training with several ranks: what a configuration means for each rank and for all together. */
 
 import { option, SenetError } from "../errors.ts";
+import { rateFactor } from "../optim/optimizers.ts";
 import type { Ranks } from "../ranks.ts";
 import { plain } from "../text-output.ts";
 import type { TrainingConfig } from "./config.ts";
@@ -61,8 +62,8 @@ interface RecipeRate {
 const largeBatchWarmup = (epochs: number): number => Math.min(5, epochs / 18);
 
 /**
- * Adapts a recipe to another batch size: its rate scales with the batch, for LAMB with the square root (You et al.,
- * arXiv 1904.00962), and larger batches warm up for five epochs of ninety (Goyal et al., arXiv 1706.02677, section 2).
+ * Adapts a recipe to another batch size: its rate scales with the batch (`rateFactor`), and larger batches warm up for
+ * five epochs of ninety (Goyal et al., arXiv 1706.02677, section 2).
  * @param recipe the recipe's keys; nothing changes if it sets no rate or a rate was given
  * @param say is told what was changed
  */
@@ -76,7 +77,7 @@ export function withRecipeScaled(
   if (recipe === undefined || rate === null || config.batchSize === recipe.batchSize) return config;
   if (flags.has("learningRate") || config.learningRate !== rate) return config;
   const factor = config.batchSize / recipe.batchSize;
-  const learningRate = rate * (config.optimizer === "lamb" ? Math.sqrt(factor) : factor);
+  const learningRate = rate * rateFactor(config.optimizer, factor);
   const isRecipes = !flags.has("warmupEpochs") && config.warmupEpochs === (recipe.warmupEpochs ?? config.warmupEpochs);
   const longer = largeBatchWarmup(config.epochs);
   const isLonger = factor > 1 && isRecipes && config.warmupEpochs < longer;

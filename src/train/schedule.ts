@@ -8,16 +8,17 @@ const rate = z.number().check(z.gte(0));
 const momentum = rate.check(z.lt(1));
 const scheduleNames = ["cosine", "step", "poly", "exponential", "one-cycle", "flat-cosine"] as const;
 const usualRates = optimizerNames.map((name) => `${optimizers[name].usualRate} (${name})`).join(", ");
+const byRoot = optimizerNames.filter((name) => optimizers[name].rateScale === "root").join(", ");
 
 /** Keys of the schedule. Epochs may be fractions, and count from the start of the run. */
 export const scheduleKeys = {
   /**
-   * The highest rate; `null`: the optimiser's usual rate for 256 pictures (0.1 for `sgd`), scaled linearly with the
-   * batch.
+   * The highest rate; `null`: the optimiser's usual rate for 256 pictures (0.1 for `sgd`), scaled with the batch
+   * (`rateFactor`).
    */
   learningRate: configKey(
     z._default(z.nullable(rate.check(z.gt(0))), null),
-    `highest learning rate; default, for each 256 pictures of a batch: ${usualRates}`,
+    `highest learning rate; default, for batches of 256 pictures: ${usualRates}; it scales with the batch, of ${byRoot} with its root`,
     { flag: "lr", value: "rate" },
   ),
   schedule: configKey(z._default(z.enum(scheduleNames), "cosine"), "how the learning rate falls"),
