@@ -6,28 +6,36 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants } from "node:zlib";
-import { build } from "vite";
+import { build, createLogger } from "vite";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const web = join(root, "web");
 const out = join(root, "dist", "app");
 
+// A part that is imported on demand, but is loaded from the start all the same, is a fault.
+const ineffective = [];
+const logger = createLogger("warn");
+const { warn } = logger;
+logger.warn = (text, options) =>
+  text.includes("INEFFECTIVE_DYNAMIC_IMPORT") ? ineffective.push(text) : warn(text, options);
+
 await build({
   root: web,
   configFile: join(web, "vite.config.mjs"),
-  logLevel: "warn",
+  customLogger: logger,
   build: { outDir: out, emptyOutDir: true },
 });
 const script = await build({
   root: web,
   configFile: false,
-  logLevel: "warn",
+  customLogger: logger,
   build: {
     write: false,
     rolldownOptions: { input: join(web, "src", "service-worker.ts"), output: { entryFileNames: "sw.js" } },
   },
 });
 
+if (ineffective.length > 0) throw new Error(ineffective.join("\n"));
 writeFileSync(join(out, "licences.txt"), licences());
 
 const paths = readdirSync(out, { recursive: true, withFileTypes: true })

@@ -52,7 +52,7 @@ nav { display: flex; flex-wrap: wrap; gap: 4px 18px; margin-top: 18px; font-size
 .tiles div { background: var(--card); border: 1px solid var(--rule); border-radius: 10px; padding: 11px 14px }
 .tiles dt { color: var(--soft); font-size: 13px }
 .tiles dd { margin: 0; font-size: 24px; font-weight: 650; letter-spacing: -.02em; line-height: 1.3; white-space: nowrap }
-.tiles dd + dd { font-size: 13px; font-weight: 400; letter-spacing: 0; color: var(--soft) }
+.tiles dd + dd { font-size: 13px; font-weight: 400; letter-spacing: 0; color: var(--soft); white-space: normal }
 .facts { display: grid; grid-template-columns: max-content 1fr; gap: 3px 20px; margin: 0 0 18px; font-size: 15px }
 .facts dt { color: var(--soft) }
 .facts dd { margin: 0; overflow-wrap: anywhere }

@@ -10,6 +10,7 @@ import { droppedFiles } from "./intake.ts";
 import { forPage, type Notice } from "./notices.ts";
 import { ResultsSection } from "./results.tsx";
 import type { Session } from "./session.ts";
+import type { Busy, State } from "./state.ts";
 import { useStore } from "./store.ts";
 import { TrainSection } from "./train.tsx";
 
@@ -40,7 +41,7 @@ export function App({ session }: { readonly session: Session }) {
         <footer>
           <p class="note">
             {engine === undefined
-              ? "What computes here is told as soon as a network is there."
+              ? "What the page computes with is shown here once a network is open."
               : forPage(engine.reason)}
           </p>
           {isKept && <p class="note">This page is kept in your browser: it works without a network connection, too.</p>}
@@ -50,11 +51,16 @@ export function App({ session }: { readonly session: Session }) {
         </footer>
       </main>
       <div class={`status ${busy === undefined ? "" : "shown"}`}>
-        <span role="status">{busy === undefined ? "" : `${busy.what[0]!.toUpperCase()}${busy.what.slice(1)}`}</span>
+        <span role="status">{busy === undefined ? "" : statusText(busy)}</span>
         {busy?.share !== undefined && <span aria-hidden="true"> {percent(busy.share, 0)}</span>}
       </div>
     </>
   );
+}
+
+function statusText({ what, part }: Busy): string {
+  const text = part === undefined ? what : `${what}: ${part}`;
+  return `${text[0]!.toUpperCase()}${text.slice(1)}`;
 }
 
 function Notices({

@@ -50,8 +50,8 @@ export function ClassesSection({ session, state: { classes, current } }: Section
 
 const keptText = (classes: readonly PictureClass[]): string =>
   classes.some(hasOwnVal)
-    ? "What the folders say is for validation is kept back, and framed: nothing is learnt from it, it shows how good the network has become."
-    : "Of each class a fifth is kept back, and framed: nothing is learnt from it, it shows how good the network has become. Which ones goes by their names: they stay the same.";
+    ? "The pictures of val folders are framed. They are kept back: the network does not learn from them, and they show how good it has become."
+    : "A fifth of each class is framed. These pictures are kept back: the network does not learn from them, and they show how good it has become. They are chosen by their names, so they stay the same.";
 
 interface CardProps {
   readonly session: Session;

@@ -190,7 +190,7 @@ export class Session {
           pictures: picturesOf(classes, by),
           curves: from === undefined ? undefined : before?.curves,
           onEngine: (engine) => this.store.set({ engine }),
-          onLook: (share) => this.store.set({ busy: { ...training, share } }),
+          onLook: (share) => this.store.set({ busy: { ...training, part: "looking at the pictures first", share } }),
           onProgress: (progress, curves) => this.store.set({ busy: training, training: { progress, curves } }),
           onFailure: (file, reason) => this.classes.leaveOutFile(file, reason),
           onNotice: (note) => this.note(note),

@@ -39,6 +39,8 @@ export const justOpened = { run: undefined, trained: undefined } as const;
 /** The current activity. */
 export interface Busy {
   readonly what: string;
+  /** The current part of it, if it has several. */
+  readonly part?: string;
   /** Share that is done, from 0 to 1, if known. */
   readonly share?: number | undefined;
 }
