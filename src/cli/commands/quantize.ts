@@ -1,7 +1,9 @@
 /** `senet quantize`: quantises a trained network to eight bits, and says what that costs. */
 
+import { statSync } from "node:fs";
 import { basename } from "node:path";
 import type { Command } from "commander";
+import { option, SenetError } from "../../errors.ts";
 import { openPictures } from "../../evaluate/labelled.node.ts";
 import { selectExecutor } from "../../executors/select.node.ts";
 import { replaceFile } from "../../files/replace.node.ts";
@@ -77,10 +79,22 @@ export function quantizeCommand(program: Command): void {
   for (const option of [...preprocessingOptions(), labelsOption()]) command.addOption(option);
 }
 
+function isSameFile(a: string, b: string): boolean {
+  const [one, other] = [a, b].map((path) => statSync(path, { throwIfNoEntry: false }));
+  return one !== undefined && other !== undefined && one.dev === other.dev && one.ino === other.ino;
+}
+
 async function quantize(options: QuantizeOptions): Promise<void> {
   const { weights, out, data } = options;
   checkOutFile(out, [".safetensors"]);
   if (options.report !== undefined) checkOutFile(options.report, [".html"], "report");
+  if (isSameFile(weights, out)) {
+    throw new SenetError("usage", "the network in float32 would be lost", {
+      where: out,
+      expected: "another file than the weights",
+      hint: `another ${option("out")}`,
+    });
+  }
   const opened = await weightsOf(weights, options);
   const pictures = { data, list: undefined, listOrder: undefined, allowMissing: false, held: undefined };
   const dataset = openPictures({ ...pictures, areNamed: options.labels !== undefined }, opened.labels);
