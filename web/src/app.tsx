@@ -10,7 +10,7 @@ import { droppedFiles } from "./intake.ts";
 import { forPage, type Notice } from "./notices.ts";
 import { ResultsSection } from "./results.tsx";
 import type { Session } from "./session.ts";
-import type { Busy, State } from "./state.ts";
+import type { Busy } from "./state.ts";
 import { useStore } from "./store.ts";
 import { TrainSection } from "./train.tsx";
 
