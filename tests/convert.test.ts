@@ -1,7 +1,7 @@
 /** Weight files of every format and naming open as the same network, and what is written reads back. */
 
 import assert from "node:assert/strict";
-import { renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { SenetError } from "../src/errors.ts";
@@ -284,6 +284,19 @@ test("a config.json beside weights is followed, for the file and for its folder"
   writeFileSync(join(folder, "other.pth"), "");
   assert.match((await openPaths(join(folder, "only.safetensors"))).preprocessingFrom, /usual under the names of timm/);
   await usage(() => openPaths(folder), "which weights are meant", "only.safetensors, other.pth");
+});
+
+test("a config.json given with weights in memory is followed; one of somebody else's is no part of a network", async () => {
+  const folder = hubFolder({ label_names: ["ant", "bee", "cat"] });
+  const files = ["config.json", "model.safetensors"].map((name) => ({
+    bytes: new Uint8Array(readFileSync(join(folder, name))),
+    where: name,
+  }));
+  const { checkpoint: found, preprocessingFrom } = await openFiles(files);
+  assert.deepEqual([found.labels, found.preprocessing.resize], [["ant", "bee", "cat"], 44]);
+  assert.equal(preprocessingFrom, "config.json beside it");
+  const others = [{ bytes: Buffer.from('{"model_type": "bert"}'), where: "config.json" }, files[1]!];
+  await refused(() => openFiles(others), "config.json", "JSON, not weights");
 });
 
 test("a config.json of other classes, of another network, or of none", async () => {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { test } from "node:test";
 import { SenetError } from "../src/errors.ts";
 import { ortExecutor } from "../src/executors/ort/executor.node.ts";
@@ -10,6 +10,7 @@ import { encodeOnnx } from "../src/executors/ort/export.ts";
 import { encodeSafetensors } from "../src/formats/safetensors-write.ts";
 import { inferencePasses, runPasses } from "../src/passes/index.ts";
 import type { Tensor } from "../src/tensor.ts";
+import type { Checkpoint } from "../src/weights/checkpoint.ts";
 import { openPaths, openWeights } from "../src/weights/open.node.ts";
 import { openFiles } from "../src/weights/open.ts";
 import { inferenceGraph, inputName, type Model, model, withAct } from "../src/zoo/index.ts";
@@ -416,6 +417,43 @@ test("values beside an ONNX model are read from its folder, and from nowhere els
   await refused(() => openFiles([{ bytes: bytesOf(path), where: "net.onnx" }]), "which is missing");
 });
 
+test("values of an ONNX model that are given with it are taken, in a page too", async () => {
+  const head: readonly Node[] = [
+    ["GlobalAveragePool", ["x"], "b"],
+    ["Flatten", ["b"], "c"],
+    ["MatMul", ["c", "m"], "y"],
+  ];
+  const location = [
+    [1, "location"],
+    [2, "net.onnx.data"],
+  ];
+  const model = onnx(
+    head,
+    [
+      proto([
+        [1, { packed: [3, 2] }],
+        [2, 1],
+        [8, "m"],
+        [13, location],
+        [14, 1],
+      ] as never),
+    ],
+    "y",
+  );
+  const data = floats(1, 2, 3, 4, 5, 6);
+  const [folder, other] = [temporaryFolder(), temporaryFolder()];
+  const paths = [join(folder, "net.onnx"), join(other, "net.onnx.data")];
+  writeFileSync(paths[0]!, model);
+  writeFileSync(paths[1]!, data);
+  const given = [
+    { bytes: data, where: "net.onnx.data" },
+    { bytes: model, where: "net.onnx" },
+  ];
+  for (const { weights } of [(await openFiles(given)).checkpoint, await openWeights(paths)]) {
+    assert.deepEqual(Array.from(weights.get("y.weight")!.data), [1, 3, 5, 2, 4, 6]);
+  }
+});
+
 test("a model in several files opens by its index, by any of them, by all, and as PyTorch's", async () => {
   const folder = temporaryFolder();
   const network = model("se-resnet-20", 3);
@@ -430,11 +468,26 @@ test("a model in several files opens by its index, by any of them, by all, and a
   const index = join(folder, "model.safetensors.index.json");
   const map = Object.fromEntries(parts.flatMap((part, i) => [...part.keys()].map((key) => [key, names[i]])));
   writeFileSync(index, JSON.stringify({ metadata: { total_size: 1 }, weight_map: map }));
-  for (const given of [index, paths[0]!, paths[1]!, paths, [index, ...paths]]) {
-    const { model: found, weights: read } = await openWeights(given);
+  const isWhole = ({ model: found, weights: read }: Checkpoint) => {
     assert.equal(found.name, "se-resnet-20");
     for (const [name, { data }] of weights) assert.deepEqual(read.get(name)!.data, data);
-  }
+  };
+  for (const given of [index, paths[0]!, paths[1]!, paths, [index, ...paths]]) isWhole(await openWeights(given));
+  // As a page has them: bytes with names.
+  const inMemory = (...files: readonly string[]) =>
+    files.map((file) => ({ bytes: bytesOf(file), where: basename(file) }));
+  for (const given of [paths, [index, ...paths], [...paths, index], paths.toReversed()])
+    isWhole((await openFiles(inMemory(...given))).checkpoint);
+  await refused(() => openFiles(inMemory(index)), "2 of the 2 files", "give all of them");
+  await refused(() => openFiles(inMemory(paths[1]!)), "1 of the 2 files", names[0]!);
+  const odd = inMemory(...paths).map((file, i) => ({ ...file, where: ["b.safetensors", "a.safetensors"][i]! }));
+  const oddMap = Object.fromEntries(Object.entries(map).map(([key, file]) => [key, odd[names.indexOf(file!)]!.where]));
+  const oddIndex = { bytes: Buffer.from(JSON.stringify({ weight_map: oddMap })), where: "my.safetensors.index.json" };
+  for (const given of [
+    [...odd, oddIndex],
+    [oddIndex, ...odd],
+  ])
+    isWhole((await openFiles(given)).checkpoint);
   writeFileSync(index, JSON.stringify({ weight_map: { ...map, "fc.scale": names[1] } }));
   await refused(() => openWeights(index), "lack 1 of the tensors", '"fc.scale"');
   writeFileSync(index, JSON.stringify({ weight_map: { ...map, "fc.bias": "model-00003-of-00003.safetensors" } }));

@@ -62,6 +62,18 @@ test("a loss's weights are left aside, and said; what nobody knows stays, and is
   ]);
 });
 
+test("weights are not looked at for a mean that they cannot be", () => {
+  const unseen = {
+    dtype: "float32",
+    shape: [1],
+    get data(): never {
+      return assert.fail("looked at");
+    },
+  } as const;
+  const tensors = new Map<string, Tensor>([...parameters, "bn1.running_mean"].map((name) => [name, unseen]));
+  assert.equal(withoutPrefix({ kind: "tensors", tensors }, "file").normalization, undefined);
+});
+
 test("a network that is kept in two places is one", () => {
   const names = ["model.", "attacker.model."].flatMap((prefix) => parameters.map((name) => prefix + name));
   const { source, notes } = withoutPrefix(of(names), "file");

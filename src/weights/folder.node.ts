@@ -6,7 +6,7 @@ import { SenetError } from "../errors.ts";
 import { readBytes } from "../files/files.node.ts";
 import { type HubConfig, readHubConfig } from "../import/hub.ts";
 import { decodeText } from "../text-file.ts";
-import { isIndex } from "./parts.node.ts";
+import { isIndex } from "./parts.ts";
 
 /** Usual names of weights in folders of the Hugging Face Hub and of our runs, in order of preference. */
 const usual = [

@@ -11,6 +11,7 @@ import { openFiles } from "./open.ts";
 import { meanFileOf } from "./open-caffe.ts";
 import type { Opened, OpenOptions } from "./opened.ts";
 import { filesAt } from "./parts.node.ts";
+import { together } from "./parts.ts";
 import type { WeightFile } from "./source.ts";
 
 /**
@@ -32,7 +33,7 @@ export interface OpenedPaths extends Opened {
 
 /** As `openWeights`, with what the network was opened from. */
 export async function openPaths(paths: string | readonly string[], options: OpenOptions = {}): Promise<OpenedPaths> {
-  const named = await filesIn([paths].flat());
+  const named = together(await filesIn([paths].flat()));
   const beside = (await meanBeside(named)) ?? (await symbolBeside(named));
   const files = beside === undefined ? named : [...named, beside];
   const read = new Set(files.flatMap(pathsOf));

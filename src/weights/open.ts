@@ -29,6 +29,7 @@ import {
 } from "./open-defined.ts";
 import { isToldByGraph } from "./open-onnx.ts";
 import type { Opened, OpenOptions, ZooOptions } from "./opened.ts";
+import { together } from "./parts.ts";
 import { checkSound } from "./sound.ts";
 import { readContent, type WeightFile } from "./source.ts";
 import { isSameNetwork, zooNetwork } from "./zoo-network.ts";
@@ -41,7 +42,7 @@ import { isSameNetwork, zooNetwork } from "./zoo-network.ts";
  * network; `usage` where an option does not fit it
  */
 export async function openFiles(files: readonly WeightFile[], options: OpenOptions = {}): Promise<Opened> {
-  const opened = await openContents(files, options);
+  const opened = await openContents(together(files), options);
   const { model, preprocessing } = opened.checkpoint;
   checkPictureSize(model, preprocessing.crop, files.map(({ where }) => where).join(", "));
   return opened;

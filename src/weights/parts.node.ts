@@ -3,19 +3,9 @@
 import { readdir, realpath, stat } from "node:fs/promises";
 import { basename, dirname, join, sep } from "node:path";
 import { ioError, readBytes } from "../files/files.node.ts";
-import { type Fail, failAt, shownName } from "../formats/bytes.ts";
-import { decodeText } from "../text-file.ts";
+import { failAt, shownName } from "../formats/bytes.ts";
+import { checkComplete, modelOf, type PartNames, partNames } from "./parts.ts";
 import type { Parts, WeightFile } from "./source.ts";
-
-/** More than the largest models have. */
-const mostParts = 1000;
-
-/** `model-00001-of-00002.safetensors` */
-const part = /^(.+)-(\d{5})-of-(\d{5})(\.(?:safetensors|bin|pth|pt))$/;
-const index = /\.\w+\.index(?:\.\w+)?\.json$/i;
-
-/** Whether a file of this name is the index of a model in several files; of a variant too (`.index.fp16.json`). */
-export const isIndex = (name: string): boolean => index.test(name);
 
 /**
  * Reads the given files and those that belong to them: an index or any part stands for the whole model.
@@ -25,64 +15,25 @@ export async function filesAt(paths: readonly string[]): Promise<WeightFile[]> {
   const files: WeightFile[] = [];
   const models = new Set<string>();
   for (const path of paths) {
-    const found = part.exec(basename(path));
-    const name = found?.[1] ?? (index.test(path) ? basename(path).replace(index, "") : undefined);
+    const name = modelOf(basename(path));
     const model = name === undefined ? undefined : join(dirname(path), name);
     if (model !== undefined && models.has(model)) continue;
     if (model !== undefined) models.add(model);
     const bytes = await readBytes(path);
-    const parts =
-      found !== null ? await partsOf(path, found) : index.test(path) ? await indexed(path, bytes) : undefined;
+    const names = partNames(basename(path), bytes, failAt(path));
+    const parts = names && (await readParts(path, names));
     files.push({ where: path, bytes, ...(parts && { parts }), beside: (name) => readBeside(path, name) });
   }
   return files;
 }
 
-/** All parts, whose names follow from the name of one. */
-async function partsOf(path: string, [, name, , total, extension]: RegExpExecArray): Promise<Parts> {
-  const fail = failAt(path);
-  const count = Number(total);
-  if (count > mostParts) fail(`the model is in more than ${mostParts} files`);
-  const names = Array.from(
-    { length: count },
-    (_, i) => `${name}-${`${i + 1}`.padStart(5, "0")}-of-${total}${extension}`,
-  );
-  return { files: await readAll(path, names, fail) };
-}
-
-/** `{ "weight_map": { TENSOR: FILE, ... } }` */
-async function indexed(path: string, bytes: Uint8Array): Promise<Parts> {
-  const fail = failAt(path);
-  let content: unknown;
-  try {
-    content = JSON.parse(decodeText(bytes));
-  } catch (cause) {
-    return fail("the index is not JSON", { cause });
-  }
-  const map = (content as { readonly weight_map?: unknown } | null)?.weight_map;
-  const isMap = typeof map === "object" && map !== null && Object.values(map).every((file) => typeof file === "string");
-  if (!isMap) return fail("the index does not say which tensor is in which file", { expected: "a weight_map" });
-  const entries = Object.entries(map as Record<string, string>);
-  const names = [...new Set(entries.map(([, file]) => file))];
-  if (names.length === 0 || names.length > mostParts) fail(`the index names ${names.length} files`);
-  return { files: await readAll(path, names, fail), names: entries.map(([tensor]) => tensor) };
-}
-
-async function readAll(path: string, names: readonly string[], fail: Fail): Promise<WeightFile[]> {
-  const there = new Set(await readdir(dirname(path)));
-  const missing = names.filter((name) => !there.has(name));
-  if (missing.length > 0) {
-    fail(`${missing.length} of the ${names.length} files of this model are missing`, {
-      found: `no ${missing.slice(0, 5).map(shownName).join(", ")}${missing.length > 5 ? ", ..." : ""}`,
-      hint: "fetch them into the same folder",
-    });
-  }
-  return Promise.all(
-    names.map(async (name) => ({
-      where: join(dirname(path), name),
-      bytes: await readBytes(join(dirname(path), name)),
-    })),
-  );
+/** @throws SenetError `io`; `weights` where some are missing */
+async function readParts(path: string, { files, tensors }: PartNames): Promise<Parts> {
+  const folder = dirname(path);
+  const there = new Set(await readdir(folder));
+  checkComplete(files, (name) => there.has(name), failAt(path));
+  const read = async (name: string) => ({ where: join(folder, name), bytes: await readBytes(join(folder, name)) });
+  return { files: await Promise.all(files.map(read)), ...(tensors && { names: tensors }) };
 }
 
 /**
