@@ -72,5 +72,5 @@ test("--pretrained with nothing pulled begins with the package's network", async
   assert.match(said, /tensors are those of imagenette[\s\S]*of the parameters learn, the others are frozen/);
   const again = await senetHere(["train", "--resume", "--pretrained", "--out", "pretrained"], { cwd: folder });
   assert.equal(again.code, 2);
-  assert.match(again.stderr, /--pretrained: a run that goes on has its weights/);
+  assert.match(again.stderr, /--pretrained: a resumed run has its own weights/);
 });

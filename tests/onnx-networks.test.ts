@@ -131,7 +131,7 @@ test("a graph whose tensors bear a known network's names is that network only wh
   const other: Model = { ...zoo, config: { ...zoo.config, branchRelu: true } as Model["config"] };
   const otherwise = unfolded(other, 36);
   const opened = await openFiles([{ bytes: otherwise.bytes, where: "net.onnx" }]);
-  assert.deepEqual(opened.notes, ["its graph differs from se-resnet-20: the graph is obeyed"]);
+  assert.deepEqual(opened.notes, ["its graph differs from se-resnet-20: its graph is used"]);
   const pictures = formulaPictures(1, 36, 1);
   const truth = await logitsOf(other, otherwise.weights, pictures);
   const found = await logitsOf(opened.checkpoint.model, opened.checkpoint.weights, pictures);

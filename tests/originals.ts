@@ -63,7 +63,7 @@ function originalTest(name: string): void {
       // The pooling after the first convolution averages.
       const changed = open(text.replace("pool: MAX", "pool: AVE"));
       assert.deepEqual([changed.model.config.family, changed.naming], ["layers", undefined]);
-      assert.match(changed.notes.join("\n"), /definition is obeyed/);
+      assert.match(changed.notes.join("\n"), /its definition is used/);
     },
   );
 }

@@ -39,7 +39,7 @@ const wrongs: readonly (readonly [asked: string, code: string, words: RegExp])[]
   ["senet.train({})", "usage", /no pictures of classes.*found: +undefined/s],
   ["network.fineTune()", "usage", /no pictures of classes/],
   ["network.fineTune({ train: [picture] })", "usage", /no pictures of classes.*a list of 1/s],
-  ["network.fineTune({ train: { one: picture, two: picture } })", "usage", /one: this is no list of pictures/],
+  ["network.fineTune({ train: { one: picture, two: picture } })", "usage", /one: this is not a list of pictures/],
   ["network.fineTune(pictures, { signal: 1 })", "usage", /"signal".*an AbortSignal/s],
   ["network.fineTune(pictures, { epoch: 3 })", "usage", /"epoch" is unknown/],
   ["network.fineTune(pictures, { learningRate: () => 1 })", "usage", /cannot be sent/],
@@ -168,7 +168,7 @@ test("what is wrong with a worker, or with the engine's file, is named", needsWe
   const words: Readonly<Record<string, RegExp>> = {
     absent: /does not begin.*`worker`/s,
     other: /different versions.*found: +0\.0\.1/s,
-    simd: /wants WebAssembly with SIMD.*`engine` reference/s,
+    simd: /needs WebAssembly with SIMD.*`engine` reference/s,
     wasm: /nowhere\.wasm: the WebAssembly of ONNX Runtime does not load.*`runtime\.wasm`/s,
     stranger: /does not begin.*no word of senet's within 60 s/s,
   };

@@ -71,7 +71,7 @@ function namesOf(files: readonly string[]): readonly string[] {
 async function offered(file: string, name: string): Promise<OfferedNetwork> {
   try {
     const found = await stat(file);
-    if (!found.isFile()) throw new SenetError("usage", "this is no file of weights", { where: file });
+    if (!found.isFile()) throw new SenetError("usage", "this is not a file of weights", { where: file });
     // From the content: size and date can stay the same when a container image is built again.
     const mark = (await hashOf([file])).slice(0, 12);
     return { name, file, path: `networks/${mark}/${encodeURIComponent(basename(file))}`, bytes: found.size };

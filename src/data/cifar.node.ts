@@ -157,7 +157,7 @@ function classNames(
     });
   }
   if (classes?.length === count) {
-    remarks.push(`there is no ${names}: the numbers of the classes are taken to be the network's`);
+    remarks.push(`there is no ${names}: the class numbers are assumed to be the network's`);
     return classes;
   }
   remarks.push(`there is no ${names}: the classes are named by their numbers`);

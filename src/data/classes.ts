@@ -90,7 +90,7 @@ function checkNames(where: string, names: readonly string[]): void {
   for (const name of names) {
     const form = sameForm(name);
     if (forms.has(form)) {
-      throw new SenetError("data", "two class folders have the same name but for its Unicode form", {
+      throw new SenetError("data", "two class folders have names that differ only in their Unicode form", {
         where,
         found: quote([name]),
         hint: "move the pictures of one into the other",
@@ -129,7 +129,7 @@ export function labelsOfNumbers(
     throw new SenetError("data", "the class of this picture is not one of the network's", {
       where: where(i),
       found: `${number}, which is "${names[number]}"`,
-      hint: "evaluate a network of these classes, or take the pictures of other classes out",
+      hint: "evaluate a network of these classes, or remove the pictures of other classes",
     });
   });
 }

@@ -182,7 +182,7 @@ test("names that differ only in their Unicode form are the same class", (t) => {
     [0, 1],
   );
   const both = folderOf(t, `${one}/1.jpg`, `${two}/1.jpg`);
-  refuses(() => openFolder(both), /the same name but for its Unicode form/);
+  refuses(() => openFolder(both), /names that differ only in their Unicode form/);
 });
 
 test("labels follow the classes given; not all of them need a folder", (t) => {
@@ -244,14 +244,14 @@ test("train and val: the labels of both are those of train", (t) => {
 test("folders that are named otherwise are understood, with a word", (t) => {
   const remarks = (...paths: string[]) =>
     openTrainingData(folderOf(t, ...paths, "train/a/1.jpg", "train/b/1.jpg")).remarks;
-  const named = (name: string) => [`${name}/ is used to validate with, because there is no val/`];
+  const named = (name: string) => [`${name}/ is used for validation, because there is no val/`];
   for (const name of ["validation", "valid", "test", "Val", "Validation"]) {
     assert.deepEqual(remarks(`${name}/a/2.jpg`, `${name}/b/2.jpg`), named(name));
   }
   assert.deepEqual(remarks("valid/a/2.jpg", "valid/b/2.jpg", "test/a/3.jpg", "test/c/3.jpg"), named("valid"));
   assert.deepEqual(remarks("val/a/2.jpg", "val/b/2.jpg", "test/3.jpg"), []);
   const other = folderOf(t, "training/a/1.jpg", "training/b/1.jpg", "val/a/2.jpg", "val/b/2.jpg");
-  assert.deepEqual(openTrainingData(other).remarks, ["training/ is used to train on, because there is no train/"]);
+  assert.deepEqual(openTrainingData(other).remarks, ["training/ is used for training, because there is no train/"]);
 });
 
 test("Tiny ImageNet: pictures in images/, and the classes of val/ in a file", (t) => {

@@ -43,7 +43,7 @@ export function holdOut(
 
 function checkFraction(valSplit: number): void {
   if (valSplit > 0 && valSplit < 1) return;
-  throw new SenetError("usage", "this is no part of the pictures to validate with", {
+  throw new SenetError("usage", "this is not a share of pictures for validation", {
     expected: "more than 0 and less than 1; 0.1 is a tenth",
     found: `${valSplit}`,
   });

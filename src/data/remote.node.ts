@@ -66,7 +66,7 @@ const digestOf = (text: string): string => createHash("sha256").update(text).dig
 function placeOf(folder: string, address: string): { address: string; path: string } {
   const url = URL.canParse(address) ? new URL(address) : undefined;
   if (url === undefined || !/\.tar$/i.test(url.pathname)) {
-    throw new SenetError("usage", "this is no address of an archive", {
+    throw new SenetError("usage", "this is not an address of an archive", {
       where: hideCredentials(address),
       expected: "http://host/train-0000.tar, or a pattern: http://host/train-{0000..0009}.tar",
     });
@@ -85,7 +85,7 @@ function faultOf(path: string): string | undefined {
     readTar((start, length) => container.read(start, length), container.size);
     return undefined;
   } catch (error) {
-    if (error instanceof TarFault) return `this is no whole archive of tar: ${error.message}`;
+    if (error instanceof TarFault) return `this is not a complete tar archive: ${error.message}`;
     throw error;
   } finally {
     container.close();

@@ -191,7 +191,7 @@ function partOf(
   if (part === "undivided" && !isSplit) return placed;
   const wanted = part === undefined ? (val ?? train) : { train, val, undivided: train }[part];
   if (part !== undefined && (!isSplit || wanted === undefined)) {
-    throw new SenetError("data", "there is no part to train on and part to validate with in the archives", {
+    throw new SenetError("data", "the archives have no training and validation parts", {
       where: root,
       expected: "folders train/ and val/ in an archive, or archives called train-... and val-...",
       found: quote(isSharded ? [...byArchive.keys()].map((path) => basename(path)) : topsOf(placed)),

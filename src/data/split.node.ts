@@ -178,8 +178,8 @@ function listed(root: string, options: PartOptions): TrainingData {
 }
 
 function* renamed(train: string, val: string): Generator<string> {
-  if (train !== "train") yield `${train}/ is used to train on, because there is no train/`;
-  if (val !== "val") yield `${val}/ is used to validate with, because there is no val/`;
+  if (train !== "train") yield `${train}/ is used for training, because there is no train/`;
+  if (val !== "val") yield `${val}/ is used for validation, because there is no val/`;
 }
 
 function* remarksOf(train: Dataset, val: Dataset): Generator<string> {

@@ -86,7 +86,7 @@ export class PictureClassifier implements AsyncDisposable {
 /** @throws SenetError `usage` where `top` is not a positive integer */
 export function checkTop(top: number): void {
   if (Number.isInteger(top) && top > 0) return;
-  throw new SenetError("usage", "this is no number of classes to name", {
+  throw new SenetError("usage", "this number of classes cannot be named", {
     where: "top",
     expected: "a whole number from 1",
     found: `${top}`,

@@ -142,7 +142,7 @@ export class Journal {
       where: this.#path,
       expected: show(before),
       found: show(now),
-      hint: "the same settings to go on, or another journal",
+      hint: "the same settings to continue, or another journal",
     });
   }
 

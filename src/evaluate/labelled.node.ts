@@ -91,7 +91,7 @@ function openUnnamed(
     const found = own ?? openDataset(data, part);
     const order = found.classes.slice(0, 3).join(", ");
     const remark = found.isNumbered
-      ? `the weights do not name their classes: they are taken to be those of the data, in its own order (${order}, ...); ${option("labels")} overrules`
+      ? `the weights do not name their classes: they are assumed to be those of the data, in its order (${order}, ...); ${option("labels")} overrules`
       : "the weights do not name their classes: they are taken to be the folders, in the order of their names as " +
         `text, as torchvision numbers them (${order}, ...); ${option("labels")} overrules`;
     return { ...found, remarks: [remark, ...(found.remarks ?? [])] };

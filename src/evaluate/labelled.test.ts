@@ -155,6 +155,6 @@ test("CIFAR's own order is that of a network without names", () => {
   writeFileSync(join(root, "batches.meta.txt"), "j i h g f e d c b a".replaceAll(" ", "\n"));
   const found = open(root, numbers(10));
   assert.deepEqual([found.classes[7], found.samples[0]!.label], ["c", 7]);
-  assert.match(found.remarks!.join(), /those of the data, in its own order \(j, i, h, \.\.\.\)/);
+  assert.match(found.remarks!.join(), /those of the data, in its order \(j, i, h, \.\.\.\)/);
   assert.equal(open(root, [..."abcdefghij"]).samples[0]!.label, 2);
 });

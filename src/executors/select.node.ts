@@ -106,7 +106,7 @@ async function named(name: string, precision: Precision): Promise<Selection> {
 async function selectFastest(options: SelectOptions): Promise<Selection> {
   const { name, say } = options;
   const isServed = name === undefined || name === "onednn";
-  const against = isServed ? await reasonAgainstBf16() : `the executor "${name}" computes in nothing else`;
+  const against = isServed ? await reasonAgainstBf16() : `the executor "${name}" supports nothing else`;
   if (against !== undefined) {
     const { executor, reason } = await selectExecutor({ ...options, precision: "float32" });
     return { executor, reason: `${reason}; in float32: ${against}` };

@@ -63,7 +63,7 @@ test("auto is bf16 where the processor has it, and float32 elsewhere; the reason
   }
   const ort = await selectExecutor({ name: "ort", precision: "auto" });
   assert.equal(ort.executor.name, "ort");
-  assert.equal(ort.reason, 'asked for; in float32: the executor "ort" computes in nothing else');
+  assert.equal(ort.reason, 'asked for; in float32: the executor "ort" supports nothing else');
   await assert.rejects(selectExecutor({ name: "otr", precision: "auto" }), /there is no executor/);
 });
 

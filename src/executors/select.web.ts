@@ -42,7 +42,7 @@ export async function selectEngine(wish: EngineWish): Promise<ChosenEngine> {
   if (engine === "reference") return onReference("plain JavaScript, as asked for");
   if (runtime === undefined) {
     if (engine === "auto") return onReference("plain JavaScript, which is slow: no ONNX Runtime was handed in");
-    throw new SenetError("executor", "this engine wants ONNX Runtime", {
+    throw new SenetError("executor", "this engine needs ONNX Runtime", {
       where: engine,
       hint: "`runtime`: where the module of onnxruntime-web is (docs/browser.md)",
     });
@@ -81,7 +81,7 @@ async function onReference(reason: string): Promise<ChosenEngine> {
 /** The number of threads. These need shared memory, which only cross-origin isolated pages have. */
 function threadsFor(wanted: number | undefined): { readonly threads: number; readonly words: string } {
   if (wanted !== undefined && !(Number.isInteger(wanted) && wanted >= 1)) {
-    throw new SenetError("usage", "this is no number of threads", {
+    throw new SenetError("usage", "this is not a number of threads", {
       where: "threads",
       expected: "a whole number from 1",
       found: `${wanted}`,

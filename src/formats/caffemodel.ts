@@ -316,7 +316,7 @@ export function batchNormStatistics(batchNorm: CaffeLayer, scale?: CaffeLayer): 
   const eps = parameter === undefined ? 1e-5 : oneOf(parameter, "eps", "number", 1e-5);
   if (isFused) {
     if (scale !== undefined) {
-      fail("this batch normalisation has a scale of its own already", { found: `the layer ${shownName(scale.name)}` });
+      fail("this batch normalisation already has its own scale", { found: `the layer ${shownName(scale.name)}` });
     }
     const [gamma, beta] = [ownGamma, ownBeta].map((blob) => vector(blob, channels, fail)) as [Tensor, Tensor];
     return { mean: divided(sumMean), variance: divided(sumVariance), gamma, beta, eps: Math.max(eps, 1e-5) };

@@ -31,7 +31,7 @@ export const isTable = (bytes: Uint8Array): boolean =>
  */
 export function readTable(bytes: Uint8Array, fail: FailWhole): Entry[] {
   if (!isTable(bytes) || bytes.length < footerBytes) {
-    return fail("this is no table of LevelDB's", {
+    return fail("this is not a LevelDB table", {
       expected: `its mark at the end of a footer of ${footerBytes} bytes`,
       found: `${bytes.length} bytes`,
     });

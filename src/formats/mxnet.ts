@@ -101,7 +101,7 @@ function readArray(reader: Reader, what: string): Tensor {
   if (version >= 2) {
     const storage = reader.i32(what);
     if (storage !== 0 && storage !== -1) {
-      fail(`${what} is sparse, which no weight of these networks is`, {
+      fail(`${what} is sparse, which weights of these networks never are`, {
         expected: "storage type 0, dense",
         found: `${storage === 1 ? "row-sparse" : storage === 2 ? "CSR" : storage}`,
         hint: "in MXNet: array.tostype('default'), and save again",

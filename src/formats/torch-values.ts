@@ -163,7 +163,7 @@ export class TorchHost implements PickleHost {
     "torch._utils._rebuild_qtensor": () => TensorRef.unreadable("it is quantised"),
     "torch._utils._rebuild_meta_tensor_no_storage": () => TensorRef.unreadable("it has no values (device meta)"),
     "torch._utils._rebuild_nested_tensor": () => TensorRef.unreadable("it is a nested tensor"),
-    "torch._utils._rebuild_wrapper_subclass": () => TensorRef.unreadable("it is of a class of its own"),
+    "torch._utils._rebuild_wrapper_subclass": () => TensorRef.unreadable("it is an object of an unknown class"),
     "torch._utils._rebuild_device_tensor_from_numpy": () => TensorRef.unreadable("it was saved on an accelerator"),
     "torch._utils._rebuild_xla_tensor": () => TensorRef.unreadable("it was saved on an accelerator"),
     // Protocols 0 and 1: (class, base, state of the base)

@@ -37,7 +37,7 @@ export function gifFrame(bytes: Uint8Array): Frame {
   let offset = 13 + shared.length;
   let fill = 0;
   while (at(offset) !== 0x2c) {
-    if (at(offset) !== 0x21) throw new PictureFault("there is no picture in it");
+    if (at(offset) !== 0x21) throw new PictureFault("it contains no pictures");
     // Graphic control: a flag says that its fourth byte is the transparent colour.
     if (at(offset + 1) === 0xf9 && at(offset + 2) === 4 && (at(offset + 3) & 1) === 1) fill = at(offset + 6);
     for (offset += 2; at(offset) !== 0; ) offset += at(offset) + 1;

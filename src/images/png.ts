@@ -111,7 +111,7 @@ function chunksOf(bytes: Uint8Array): { header: Header; palette: Uint8Array; par
     else if (isCritical) throw new PictureFault(`its ${kind} chunk is not decoded`);
     at = end;
   }
-  if (header === undefined || parts.length === 0) throw new PictureFault("there is no picture in it");
+  if (header === undefined || parts.length === 0) throw new PictureFault("it contains no pictures");
   return { header, palette, parts };
 }
 

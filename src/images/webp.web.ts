@@ -61,7 +61,7 @@ function frameOf(bytes: Uint8Array): Frame {
     // An animation frame contains its own chunks.
     at = isAnimated ? start + 16 : start + length + (length & 1);
   }
-  throw new PictureFault("there is no picture in it");
+  throw new PictureFault("it contains no pictures");
 }
 
 /** The size in the frame's own header. */
@@ -138,7 +138,6 @@ function checkCanvas(canvas: OffscreenCanvasRenderingContext2D): void {
   canvas.putImageData(drawn, 0, 0);
   const read = canvas.getImageData(0, 0, drawn.width, drawn.height).data;
   if (read.every((value, i) => value === drawn.data[i])) return;
-  const why =
-    "this browser changes what is read from a canvas, so that lossy WebP pictures are not decoded exactly here";
+  const why = "this browser changes what is read from a canvas, so lossy WebP pictures cannot be decoded exactly";
   throw new PictureFault(why);
 }

@@ -14,7 +14,7 @@ export function only(step: Step, inputs: readonly Step[] = step.inputs): Step {
 }
 
 export function wrongInputs(step: Step, expected: string): never {
-  return step.fail(`a ${step.type} layer with so many inputs is not supported`, {
+  return step.fail(`a ${step.type} layer with this number of inputs is not supported`, {
     expected: `${expected} bottoms`,
     found: `${step.inputs.length}`,
   });

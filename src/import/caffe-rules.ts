@@ -126,7 +126,7 @@ export const caffeRules: Readonly<Record<string, CaffeRule>> = {
     const stride = shortExtent(pair(step, p, ["stride", "stride_h", "stride_w"], 1, 1));
     const pad = around(pair(step, p, ["pad", "pad_h", "pad_w"], 0, 0));
     if (isGlobal && (pad !== 0 || stride !== 1 || p.fields.has("kernel_size") || p.fields.has("kernel_h"))) {
-      step.fail("global pooling has no window of its own", { expected: "neither kernel, stride nor pad" });
+      step.fail("global pooling cannot have a window", { expected: "neither kernel, stride nor pad" });
     }
     // A window as large as the map is meant to be global, and is so at other picture sizes (docs/networks.md, trap 13).
     const seesAll = kernel[0] === height && kernel[1] === width && pad === 0;

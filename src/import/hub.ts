@@ -50,7 +50,7 @@ export function readHubConfig(text: string, where: string): HubConfig | undefine
   try {
     json = JSON.parse(text.replace(/^\uFEFF/, ""));
   } catch (cause) {
-    return fail("this file beside the weights is not JSON, so it is not known what pictures they want", {
+    return fail("this file beside the weights is not JSON, so it is unknown what pictures they need", {
       found: text.slice(0, 60),
       hint: "repair it, or move it away",
       cause,

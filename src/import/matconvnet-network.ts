@@ -268,7 +268,7 @@ const rules: Readonly<Record<string, Rule>> = {
   "dagnn.Scale": ({ layer, inputs, params, fail, draft }) => {
     const [first, second] = inputs;
     if (first === undefined || second === undefined || params.length > 0) {
-      return fail("a scale by its own parameters is not supported", {
+      return fail("a scale with parameters of its own is not supported", {
         expected: "two inputs",
         found: `${inputs.length}, and ${params.length} parameters`,
       });

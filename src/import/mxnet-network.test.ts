@@ -288,8 +288,8 @@ test("a graph that is damaged", async () => {
     [[1], "the graph is not an object"],
     [{ nodes: [] }, "no nodes"],
     [{ nodes: [{ op: "null", name: "x", inputs: [] }] }, "has no outputs", "heads"],
-    [{ ...node([[0, 0]]), heads: [[7, 0]] }, "a head is no node", "7"],
-    [node([[1, 0]]), '"x" ("Flatten")', "an input is no node before it"],
+    [{ ...node([[0, 0]]), heads: [[7, 0]] }, "a head is not an earlier node", "7"],
+    [node([[1, 0]]), '"x" ("Flatten")', "an input is not an earlier node"],
     [node([["0", 0]]), "an input cannot be read"],
     [node([[0, 0]], { attrs: { a: 1 } }), 'option "a" is not a text'],
     [node([[0, 0]], { attrs: [] }), "is not an object"],
@@ -401,7 +401,7 @@ test("a graph that differs from the zoo's network is obeyed", needsPorts(ops20),
   const symbol = { where: "net-symbol.json", bytes: mxnetSymbol(other, "0.11") };
   const { checkpoint, notes } = await openFiles([symbol, asParams(tensors, 1)]);
   assert.equal(checkpoint.model.config.family, "layers");
-  assert.match(notes.join(), /its graph differs from bruinxiong-se-resnet-20-cifar: the graph is obeyed/);
+  assert.match(notes.join(), /its graph differs from bruinxiong-se-resnet-20-cifar: its graph is used/);
   // With a name that is asked for, the names count.
   const asked = await openFiles([symbol, asParams(tensors, 1)], { model: own.name });
   assert.equal(asked.checkpoint.model.name, own.name);
@@ -409,5 +409,5 @@ test("a graph that differs from the zoo's network is obeyed", needsPorts(ops20),
   const odd = opsOf20().map((op) => (op.name === "relu1" ? { ...op, op: "LeakyReLU" } : op));
   const named = await openFiles([{ ...symbol, bytes: mxnetSymbol(odd) }, asParams(tensors, 1)]);
   assert.equal(named.checkpoint.model.name, own.name);
-  assert.match(named.notes.join(), /"LeakyReLU".*taken for bruinxiong-se-resnet-20-cifar by its names/);
+  assert.match(named.notes.join(), /"LeakyReLU".*opened as bruinxiong-se-resnet-20-cifar, by its names/);
 });

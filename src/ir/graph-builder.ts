@@ -113,8 +113,7 @@ export class GraphBuilder {
   }
 
   output(name: string, value: Value): void {
-    if (this.#outputs.has(name))
-      throw new SenetError("graph", `output "${name}" is there already`, { where: this.name });
+    if (this.#outputs.has(name)) throw new SenetError("graph", `output "${name}" exists already`, { where: this.name });
     this.#outputs.set(name, value);
   }
 

@@ -99,7 +99,7 @@ test("the builder refuses a name twice, and an output twice", () => {
   builder.output("y", builder.apply("relu", "y", [x], {}));
   assert.throws(() => builder.apply("relu", "y", [x], {}), /small: the name "y" is taken/);
   assert.throws(() => builder.input("x", [1]), /the name "x" is taken/);
-  assert.throws(() => builder.output("y", x), /output "y" is there already/);
+  assert.throws(() => builder.output("y", x), /output "y" exists already/);
   const more = GraphBuilder.from(builder.build());
   assert.throws(() => more.apply("relu", "y", [x], {}), /the name "y" is taken/);
 });

@@ -92,7 +92,7 @@ async function fetchOne({ address, path }: FileToFetch, options: One): Promise<v
     throw new SenetError("io", "could not be fetched", {
       where: from.url,
       found: cause.message,
-      hint: "the same command again goes on where it stopped; behind a proxy, set HTTPS_PROXY",
+      hint: "run the same command again to continue; behind a proxy, set HTTPS_PROXY",
       cause,
     });
   } finally {

@@ -122,7 +122,7 @@ export class Part {
   }
 }
 
-const cacheHint = `free some space, or another ${option("cache")} folder; the same command then goes on where it stopped`;
+const cacheHint = `free some space, or another ${option("cache")} folder; the same command then continues`;
 const bytesIn = (folder: string) => join(folder, "bytes");
 const noteIn = (folder: string) => join(folder, "origin.json");
 

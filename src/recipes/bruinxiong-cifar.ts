@@ -7,7 +7,7 @@ export const bruinxiongCifar: Recipe = {
   data: cifar10,
   differences: [
     "the rate falls after 100 and 150 epochs; theirs is to fall after 220, 260 and 280 of 200, and so never does",
-    "an epoch is one of CIFAR-10's; theirs counts ImageNet's pictures unless it is told another number",
+    "an epoch is one of CIFAR-10's; theirs has as many pictures as ImageNet unless given another number",
   ],
   config: {
     model: "bruinxiong-se-resnet-164-cifar",

@@ -10,7 +10,7 @@ export const bruinxiong: Recipe = {
   data: imagenet,
   reached: "top-1 error near 22.7 % (a curve in the repository); 76.7 %, 93.4 % in knjcode/mxnet-finetuner",
   differences: [
-    "pictures come as they are and are brought to 480 pixels before the warp; theirs lie in records of that size, as JPEGs of quality 90",
+    "pictures are scaled to 480 pixels before the warp; theirs are stored in records at that size, as JPEGs of quality 90",
   ],
   config: {
     model: "bruinxiong-se-resnext-50",

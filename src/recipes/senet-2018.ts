@@ -16,7 +16,7 @@ export const senet2018: Recipe = {
   differences: [
     "weight decay is not stated anywhere; 1e-4 is He et al.'s for ResNets",
     "pictures are red, green, blue with a mean and a deviation; the authors' were blue first and had a mean only",
-    "rotation is part of the one resampling, not OpenCV's step of its own",
+    "rotation is part of the single resampling, not a separate step in OpenCV",
   ],
   config: {
     model: "se-resnet-50",

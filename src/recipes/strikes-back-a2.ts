@@ -15,7 +15,7 @@ export const strikesBackA2: Recipe = {
   differences: [
     "timm scales pictures bilinearly or bicubically by chance (mmpretrain: bicubically, as here)",
     "timm's cosine has begun at epoch 0, under the warm-up; here it begins after it",
-    "each of the authors' processes drew a mix of its own; here a batch has one, whoever computes it",
+    "each of the authors' processes drew its own mix; here a batch has one for all processes",
   ],
   config: {
     model: "se-resnet-50-modern",

@@ -7,7 +7,7 @@ export const taki0112: Recipe = {
   data: cifar10,
   reached: "SE-ResNeXt-29 (8x64d): 94.87 % (a user, issue 15)",
   differences: [
-    "the test pictures are normalised as those of training, not by their own mean; the order is drawn anew in each epoch; statistics move once a step, not twice",
+    "test pictures are normalised like training pictures, not by their own mean; each epoch has a new order; statistics are updated once a step, not twice",
     "mirrored pictures do not stay so; theirs do, which comes to the same: a picture is mirrored in any epoch with a chance of one half, whatever it was before",
     "running means begin at 0 and are not corrected for it in the first steps",
     "391 steps an epoch, of which the last has 80 pictures, are 390 whole ones here",

@@ -42,7 +42,7 @@ export function mistakes({ classes, confusion }: Pick<ReportData, "classes" | "c
 
 export function confusionMatrix(data: Pick<ReportData, "classes" | "confusion" | "measuredImages">): Markup {
   const { classes, confusion } = data;
-  if (data.measuredImages === 0) return html`<p class="note">No pictures were looked at.</p>`;
+  if (data.measuredImages === 0) return html`<p class="note">No pictures were checked.</p>`;
   const results = classResults(data);
   const shown =
     classes.length <= mostClasses

@@ -51,7 +51,7 @@ export function spreadOverClasses(gate: ReportGate): number {
 type Shown = Pick<ReportData, "classes" | "gates" | "measuredImages">;
 
 export function gateFigures({ classes, gates, measuredImages }: Shown): Markup {
-  if (measuredImages === 0) return html`<p class="note">No pictures were looked at.</p>`;
+  if (measuredImages === 0) return html`<p class="note">No pictures were checked.</p>`;
   if (gates.length === 0) return html`<p class="note">The network has no SE blocks.</p>`;
   // If there are more classes than colours, shows some, evenly spaced.
   const lines = Math.min(mostLines, classes.length);

@@ -220,7 +220,7 @@ test("a run whose pictures are gone has its curves, and says what is missing", (
   parse(page);
   const text = textOf(page);
   assert.match(text, /Its pictures were not there\./);
-  assert.match(text, /No pictures were looked at/);
+  assert.match(text, /No pictures were checked/);
   assert.doesNotMatch(text, /for validation|Command |no SE blocks/);
   assert.match(text, /Learning rate/);
 });

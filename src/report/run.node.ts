@@ -260,7 +260,8 @@ function remarksOf(
 ): string[] {
   const remarks: string[] = [];
   if (history.length < epochs) remarks.push(`The run has done ${history.length} of ${epochs} epochs.`);
-  if (pictures === undefined) remarks.push("Its pictures were not there, so what the network says of them is missing.");
+  if (pictures === undefined)
+    remarks.push("Its pictures were not found, so the network's answers for them are missing.");
   else if (images < pictures.val.samples.length)
     remarks.push(`Looked at: ${images} of the ${pictures.val.samples.length} pictures to validate with.`);
   return remarks;

@@ -103,7 +103,7 @@ test("a run whose pictures have gone is reported without them, and with them whe
   try {
     const gone = await collectReport({ out, executor: "ort" });
     assert.deepEqual([gone.trainImages, gone.measuredImages, gone.samples.length], [null, 0, 1]);
-    assert.match(gone.remarks.join(), /were not there/);
+    assert.match(gone.remarks.join(), /were not found/);
     assert.equal(gone.epochs.length, 2);
     const found = await collectReport({ out, executor: "ort", data: elsewhere });
     assert.equal(found.measuredImages, 15);

@@ -205,7 +205,7 @@ function allowedMs({ headers }: FastifyRequest, most: number): number {
   const seconds = Number(said);
   if (said !== "" && seconds > 0) return Math.min(most, 1000 * seconds);
   const found = `${said}`.slice(0, 40);
-  throw new Refusal(400, "bad_request", "X-Request-Timeout is no time", { expected: "seconds, above 0", found });
+  throw new Refusal(400, "bad_request", "X-Request-Timeout is not a time", { expected: "seconds, above 0", found });
 }
 
 /** Converts Fastify's own errors. */
@@ -243,7 +243,7 @@ function refuseClient({ code = "" }: Error & { readonly code?: string }, socket:
     socket.destroy();
     return;
   }
-  const [status, ...said] = clientErrors[code] ?? ["400 Bad Request", "bad_request", "this is no HTTP request"];
+  const [status, ...said] = clientErrors[code] ?? ["400 Bad Request", "bad_request", "this is not an HTTP request"];
   const body = JSON.stringify(bodyOf(lastAsked.get(socket) ?? "", { code: said[0], message: said[1] }));
   const headers = `content-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close`;
   socket.end(`HTTP/1.1 ${status}\r\n${headers}\r\n\r\n${body}`);

@@ -238,7 +238,7 @@ const refused: readonly (readonly [
     () => ({ payload: teal, headers: { ...octets, "x-request-timeout": "soon" } }),
     400,
     "bad_request",
-    /no time/,
+    /not a time/,
   ],
   [
     "a compressed body",

@@ -36,7 +36,7 @@ export function partsOf(contentType: string, body: Uint8Array): readonly Part[] 
     if (parts.length === mostParts) throw tooLarge("the form has too many parts", { expected: `at most ${mostParts}` });
     const line = bytes.indexOf("\r\n", at);
     if (line < 0 || bytes.toString("latin1", at, line).trim() !== "")
-      throw unreadable("a boundary is no line of its own");
+      throw unreadable("a boundary is not on a line of its own");
     const end = bytes.indexOf("\r\n\r\n", line);
     if (end < 0 || end - line > mostHeaderBytes) throw unreadable("a part's headers do not end");
     const start = end + 4;

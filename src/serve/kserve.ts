@@ -231,7 +231,7 @@ function wordsOf(rows: Rows, classes: number, labels: readonly string[]): Encode
 
 function checkedFinite(data: (number | string)[]): (number | string)[] {
   if (data.every((value) => typeof value === "string" || Number.isFinite(value))) return data;
-  throw badRequest("the network answers these tensors with what is no finite number", {
+  throw badRequest("the network's answer for these tensors is not finite", {
     hint: "JSON cannot say it; binary_data can",
   });
 }

@@ -84,7 +84,7 @@ export class Metrics {
     metric(
       "counter",
       "senet_pictures_total",
-      "Pictures and tensors that networks have looked at, by model.",
+      "Pictures and tensors computed, by model.",
       this.pictures.lines("senet_pictures_total"),
     );
     metric(
@@ -93,12 +93,12 @@ export class Metrics {
       "Requests and pictures refused, by the error's code.",
       this.refused.lines("senet_refused_total"),
     );
-    metric("counter", "senet_reloads_total", "Networks opened anew because their files changed, by outcome.", [
+    metric("counter", "senet_reloads_total", "Networks reloaded because their files changed, by outcome.", [
       `senet_reloads_total{outcome="done"} ${reloads.done}`,
       `senet_reloads_total{outcome="failed"} ${reloads.failed}`,
     ]);
     metric("gauge", "senet_queue_length", "Pictures that wait for a thread.", [`senet_queue_length ${waiting}`]);
-    metric("gauge", "senet_in_flight", "Pictures that threads look at.", [`senet_in_flight ${inHand}`]);
+    metric("gauge", "senet_in_flight", "Pictures that threads are working on.", [`senet_in_flight ${inHand}`]);
     metric("gauge", "senet_open_requests", "Requests that have not been answered.", [
       `senet_open_requests ${requests}`,
     ]);

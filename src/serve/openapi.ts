@@ -46,7 +46,7 @@ function bodyOf(route: Route) {
 
 const headers = {
   timeout: {
-    ...{ name: "X-Request-Timeout", description: "seconds for which the client waits for its answer" },
+    ...{ name: "X-Request-Timeout", description: "how many seconds the client waits for its answer" },
     schema: { type: "number", exclusiveMinimum: 0 },
   },
   inference: {

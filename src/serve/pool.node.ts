@@ -294,8 +294,8 @@ export class Pool {
       this.#pace += 0.1 * ((performance.now() - start) / jobs.length - this.#pace);
       for (const [i, job] of jobs.entries()) job.settle(outcomes[i]!);
     } catch (cause) {
-      this.#options.say(`a picture could not be looked at: ${causeText(cause)}`);
-      for (const job of jobs) job.settle({ refusal: unavailable("the thread that looked at the picture has failed") });
+      this.#options.say(`a picture could not be processed: ${causeText(cause)}`);
+      for (const job of jobs) job.settle({ refusal: unavailable("the thread that processed the picture has failed") });
     } finally {
       this.#inHand -= jobs.length;
     }

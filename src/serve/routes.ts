@@ -28,7 +28,7 @@ export const routes = {
     ...{ query: schemas.featuresOptions, body: "pictures", answer: schemas.featuresAnswer },
   },
   explain: {
-    ...{ method: "POST", url: "/v1/explain", summary: "What in pictures speaks for a class, as a map" },
+    ...{ method: "POST", url: "/v1/explain", summary: "Maps of the parts of pictures that support a class" },
     ...{ query: schemas.explainOptions, body: "pictures", answer: schemas.explainAnswer },
   },
   models: { method: "GET", url: "/v1/models", summary: "The networks that are served", answer: schemas.modelsAnswer },

@@ -78,7 +78,7 @@ export const explainAnswer = answerOf(
     heat: z.object({ width: z.int(), height: z.int(), values: z.array(z.number()).check(z.describe("row by row")) }),
     region: z
       .object({ left: z.number(), top: z.number(), width: z.number(), height: z.number() })
-      .check(z.describe("what of the picture the map lies on, in its pixels")),
+      .check(z.describe("the region of the picture that the map covers, in its pixels")),
     overlay: z.optional(z.string()).check(z.describe("a PNG, in base64")),
   }),
 );

@@ -33,7 +33,7 @@ const runKeys = {
   /** The recipe (with version) from which the other keys started; for information, since they are all stored. */
   recipe: z._default(
     z.nullable(
-      z.string().check(z.regex(/^[\w-]+@\d+$/, "NAME@VERSION, as recipeStart gives it beside the recipe's settings")),
+      z.string().check(z.regex(/^[\w-]+@\d+$/, "NAME@VERSION, as returned by recipeStart with the recipe's settings")),
     ),
     null,
   ),

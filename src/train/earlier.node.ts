@@ -31,7 +31,7 @@ export async function earlierRun({
     if (existsSync(lastFile(out)) && fresh !== true) {
       throw new SenetError("usage", "there is a run in this folder already", {
         where: out,
-        hint: `${option("resume")} to go on with it, or another ${option("out")}`,
+        hint: `${option("resume")} to continue it, or another ${option("out")}`,
       });
     }
     return undefined;

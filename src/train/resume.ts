@@ -114,12 +114,12 @@ export function startFrom(
     throw new SenetError("usage", "the pictures are not those that the run was trained on", {
       where: pictures,
       found: changes.join("; "),
-      hint: `the data folder as it was; or ${option("acceptChanges")}, to go on with the pictures that are there now`,
+      hint: `the data folder as it was; or ${option("acceptChanges")}, to continue with the current pictures`,
     });
   }
   for (const change of changes) say(`changed since the run was saved: ${change}`);
   if (run.data === undefined)
-    say("the run was saved without a list of its pictures, so nobody can tell whether they are still the same");
+    say("the run was saved without a list of its pictures, so it is unknown whether they have changed");
   return isBeyond ? { ...run.state, step: stepsPerEpoch } : run.state;
 }
 

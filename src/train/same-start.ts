@@ -42,7 +42,7 @@ export async function requireAlike(ranks: Ranks, own: Beginning): Promise<void> 
       where: ranks.name(i + 1),
       expected: differences.map(([wanted]) => wanted),
       found: differences.map(([, has]) => has),
-      hint: `the same senet, command and pictures on all hosts; a run that goes on: ${option("out")} on a disk that all see`,
+      hint: `the same senet, command and pictures on all hosts; for a resumed run, ${option("out")} on a disk that all can read`,
     });
   }
 }

@@ -58,7 +58,7 @@ const leastShare = 1 / 3;
 export function startOf({ config, labels, build, source }: StartOptions): Start {
   const { imageSize, seed, inChans, act } = config;
   if (source === undefined && config.freeze !== null) {
-    throw new SenetError("usage", "what is frozen stays as it is, and here nothing has learnt before", {
+    throw new SenetError("usage", "frozen parts keep their weights, but these weights are not trained", {
       where: option("freeze"),
       found: config.freeze,
       hint: `${option("weights")} with a network that has learnt, or leave out ${option("freeze")}`,
@@ -77,7 +77,7 @@ export function startOf({ config, labels, build, source }: StartOptions): Start 
   const { weights, preprocessing } = withChannels(source, channelsOf(network.config));
   const moved = transfer({ labels: source.labels, weights }, network, { labels, seed, imageSize });
   if (moved.share < leastShare) {
-    throw new SenetError("usage", "hardly any of these weights fit the network", {
+    throw new SenetError("usage", "few of these weights fit the network", {
       where: source.from,
       expected: `at least a third of ${network.name}, its classifier aside`,
       found: `${(100 * moved.share).toFixed(1)} % of it; the weights are those of ${source.model.name}`,

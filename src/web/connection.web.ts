@@ -149,7 +149,7 @@ export class Connection {
   #greet(found: string): void {
     clearTimeout(this.#limit);
     if (found !== version) {
-      const hint = "build the worker's file anew, with the page's; or empty the cache that has the old one";
+      const hint = "build the worker again, together with the page; or clear the cache that has the old one";
       const what = "the page and its worker are of different versions of senet";
       this.#close(new SenetError("executor", what, { expected: version, found, hint }));
       return;

@@ -22,7 +22,7 @@ export async function openOwn(
   }
   if (checkpoint === undefined || checkpoint.model.classes === imagenetClasses) return undefined;
   const { average: weights = checkpoint.weights } = checkpoint.run ?? {};
-  const notes = weights === checkpoint.weights ? [] : ["of the run's weights their moving average is used"];
+  const notes = weights === checkpoint.weights ? [] : ["the moving average of the run's weights is used"];
   return { checkpoint: { ...checkpoint, weights }, format: "safetensors", notes };
 }
 

@@ -34,7 +34,7 @@ export async function sentSource(source: WeightSource): Promise<SentSource> {
     try {
       return { kind: "address", address: absolute(source) };
     } catch (cause) {
-      throw new SenetError("usage", "this is no address of a weight file", { where: String(source), cause });
+      throw new SenetError("usage", "this is not an address of a weight file", { where: String(source), cause });
     }
   }
   if (source instanceof Response) return (await import("./response.web.ts")).sentResponse(source);
@@ -49,9 +49,9 @@ export async function sentSource(source: WeightSource): Promise<SentSource> {
 export function sentRuntime(runtime: RuntimeAddress | undefined): RuntimeFiles | undefined {
   if (runtime === undefined) return undefined;
   const { module, wasm } = runtime;
-  if (!isAddress(module)) throw wrong("runtime.module", "this is no address of ONNX Runtime", "an address", module);
+  if (!isAddress(module)) throw wrong("runtime.module", "this is not an address of ONNX Runtime", "an address", module);
   if (wasm === undefined) return { module: absolute(module) };
-  if (!isAddress(wasm)) throw wrong("runtime.wasm", "this is no address of its WebAssembly", "an address", wasm);
+  if (!isAddress(wasm)) throw wrong("runtime.wasm", "this is not an address of its WebAssembly", "an address", wasm);
   return { module: absolute(module), wasm: absolute(wasm) };
 }
 
@@ -115,7 +115,7 @@ async function bitmapOf(shown: ShownPicture, name: string): Promise<ImageBitmap>
     if ("decode" in shown) await shown.decode();
     return await createImageBitmap(shown);
   } catch (cause) {
-    throw new SenetError("data", "what the page shows here is no picture yet, or none at all", {
+    throw new SenetError("data", "this element shows no picture, or not yet", {
       where: name,
       found: causeText(cause),
       hint: "wait until it is loaded, or hand in its file",

@@ -176,7 +176,7 @@ function picturesOf(given: Given<"train">["train"], root: string, known?: readon
 /** Checks that a class can be a folder, so that the run can be resumed in Node. @throws SenetError `data` */
 function checkClassName(name: string): void {
   if (!/^\.{0,2}$|[/\\\0]/.test(name)) return;
-  throw new SenetError("data", "a class has a name that no folder can have, and goes on in Node by it", {
+  throw new SenetError("data", "a class has a name that no folder can have, but Node needs it as a folder", {
     where: JSON.stringify(name),
     hint: "another name, without / and \\",
   });

@@ -117,7 +117,7 @@ async function named(given: TrainingPictures, part: "train" | "val"): Promise<Na
   const byClass: Record<string, readonly NamedPicture[]> = {};
   for (const [label, list] of Object.entries<Iterable<PictureSource>>(pictures as ClassPictures)) {
     if (!isObject(list) || !(Symbol.iterator in list))
-      throw wrong(label, "this is no list of pictures", "a list", list);
+      throw wrong(label, "this is not a list of pictures", "a list", list);
     const sent = await sentPictures(list, (place) => `${String(place + 1).padStart(4, "0")}.png`);
     checkNames(label, sent.pictures);
     byClass[label] = sent.pictures;
@@ -133,7 +133,7 @@ function checkNames(label: string, pictures: readonly NamedPicture[]): void {
       throw new SenetError("usage", "two pictures of a class have one name", {
         where: label,
         found: name,
-        hint: "{ name, picture } gives a picture a name of its own",
+        hint: "{ name, picture } gives a picture a name",
       });
     }
     seen.add(name);

@@ -28,7 +28,7 @@ test("a run's file holds weights and their average: one to go on with, the other
   assert.deepEqual(new Map(read.run!.average), average);
   const opened = await openFiles([{ where: "last.safetensors", bytes }]);
   assert.deepEqual(opened.checkpoint.weights.get("bn1.running_mean"), average.get("bn1.running_mean"));
-  assert.match(opened.notes.join(), /moving average is used/);
+  assert.match(opened.notes.join(), /moving average of the run.s weights is used/);
 
   const without = await openFiles([{ where: "last.safetensors", bytes: fileOf({}) }]);
   assert.deepEqual(without.checkpoint.weights.get("bn1.running_mean"), weights.get("bn1.running_mean"));

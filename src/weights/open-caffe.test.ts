@@ -267,7 +267,7 @@ test("what a caffemodel holds of its own definition is obeyed too, and a prototx
   const odd = saved(`${training("crop_size: 32")}\nlayer { name: "extra" type: "Odd" bottom: "data" top: "extra" }`);
   const known = await openFiles([{ where: "net.caffemodel", bytes: odd }]);
   assert.equal(known.naming, "caffe");
-  assert.match(known.notes.join("\n"), /not understood[^\n]*"Odd"/);
+  assert.match(known.notes.join("\n"), /its definition is not supported[^\n]*"Odd"/);
   // Its dilation is no matter of training.
   const dilated = saved(plain.replace(/(name: "conv2_1_3x3" [^\n]*)pad: 1/, "$1pad: 2 dilation: 2"));
   assert.equal((await openFiles([{ where: "net.caffemodel", bytes: dilated }])).naming, undefined);

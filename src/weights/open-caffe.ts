@@ -61,7 +61,7 @@ export function openCaffe(files: CaffeFiles): CaffeOpened | undefined {
     // A network saved during training may have layers that only its training needed; its names and shapes are known.
     if (given !== undefined || zoo === undefined || !(error instanceof SenetError)) throw error;
     const reason = error.message.split("\n")[0];
-    const note = `what the file holds of its definition is not understood (${reason}); taken for ${zoo.model.name} by its names`;
+    const note = `its definition is not supported (${reason}); opened as ${zoo.model.name}, by its names`;
     const preprocessing = zoo.naming.preprocessing(zoo.model.config);
     return {
       ...zoo,
@@ -72,8 +72,7 @@ export function openCaffe(files: CaffeFiles): CaffeOpened | undefined {
   }
   const notes = [...imported.notes];
   const isZoo = zoo !== undefined && isSameNetwork(zoo, imported);
-  if (zoo !== undefined && !isZoo)
-    notes.push(`its definition differs from ${zoo.model.name}: the definition is obeyed`);
+  if (zoo !== undefined && !isZoo) notes.push(`its definition differs from ${zoo.model.name}: its definition is used`);
   const input = inputFor(files, imported.input, notes);
   const naming = zoo?.naming;
   const usual = usualFor(naming, zoo?.model, imported.imageSize);
@@ -111,7 +110,7 @@ function inputFor(files: CaffeFiles, said: CaffeInput | undefined, notes: string
   } else if (given === undefined && own !== undefined && input.isData) {
     const { source } = sourcesOf(own, where);
     if (source !== undefined && wasTraining(source.message)) {
-      notes.push("its pre-processing is that of its training; a deploy prototxt given with it would be obeyed");
+      notes.push("its pre-processing is that of its training; a deploy prototxt given with it would override it");
     }
   }
   const missing = input.normalization?.meanFile;

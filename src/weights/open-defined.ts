@@ -26,7 +26,7 @@ export function graphNetwork(onnx: OnnxModel, zoo: ZooNetwork | undefined, where
     return openOnnx(onnx, where);
   } catch (error) {
     if (!(error instanceof SenetError) || zoo === undefined) throw error;
-    throw new SenetError("weights", "what its graph computes is not understood", {
+    throw new SenetError("weights", "its graph is not supported", {
       where,
       found: error.message.split("\n").map((line) => line.trim()),
       hint: `with ${option("from")} ${zoo.naming.name} its weights are taken by their names, as ${zoo.model.name}`,
@@ -90,12 +90,12 @@ export function mxnetNetwork(
     if (zoo === undefined || !(error instanceof SenetError)) throw error;
     checkOneNetwork(symbol, arrays, where);
     const reason = error.message.split("\n")[0];
-    notes.push(`what its graph computes is not understood (${reason}); taken for ${zoo.model.name} by its names`);
+    notes.push(`its graph is not supported (${reason}); opened as ${zoo.model.name}, by its names`);
     return undefined;
   }
   if (zoo !== undefined && isSameNetwork(zoo, network)) return undefined;
   notes.push(...network.notes);
-  if (zoo !== undefined) notes.push(`its graph differs from ${zoo.model.name}: the graph is obeyed`);
+  if (zoo !== undefined) notes.push(`its graph differs from ${zoo.model.name}: its graph is used`);
   const usual = zoo?.naming.preprocessing(zoo.model.config) ?? usualMxnet(network.imageSize);
   const from =
     zoo === undefined
@@ -162,7 +162,7 @@ export function caffeNetwork(
 
 export function refuseUndefined({ where, format, source }: WeightsContent): never {
   const names = source.kind === "layers" ? [...source.layers.keys()] : [];
-  throw new SenetError("weights", "these are the weights of a Caffe network that nothing defines", {
+  throw new SenetError("weights", "these are the weights of an unknown Caffe network without its definition", {
     where,
     expected: "its deploy prototxt beside it, or the names of a known network",
     found: `${format} with the layers ${names.slice(0, 3).map(shownName).join(", ")}, ...`,

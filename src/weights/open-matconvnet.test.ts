@@ -61,7 +61,7 @@ test("the layers are obeyed where they are others than the zoo's", async () => {
   );
   const { checkpoint, notes } = await open(matlab5(matSources({ ...net, layers: changed })));
   assert.equal(checkpoint.model.config.family, "layers");
-  assert.match(notes.join(), /its layers differ from se-resnet-20: they are obeyed/);
+  assert.match(notes.join(), /its layers differ from se-resnet-20: its layers are used/);
   assert.deepEqual(checkpoint.labels, imagenetLabels("devkit"));
 });
 

@@ -68,7 +68,7 @@ async function openContents(files: readonly WeightFile[], given: OpenOptions): P
     const zoo = isToldByGraph(onnx) ? undefined : zooNetwork(main.source, where);
     const network = graphNetwork(onnx, zoo, where);
     if (zoo === undefined || !isSameNetwork(zoo, network)) {
-      if (zoo !== undefined) notes.push(`its graph differs from ${zoo.model.name}: the graph is obeyed`);
+      if (zoo !== undefined) notes.push(`its graph differs from ${zoo.model.name}: its graph is used`);
       return onnxNetwork(main, network, hub, options, notes);
     }
   }
@@ -79,7 +79,7 @@ async function openContents(files: readonly WeightFile[], given: OpenOptions): P
     told = network.preprocessing;
     notes.push(...network.notes);
     if (zoo === undefined || !isSameNetwork(zoo, network)) {
-      if (zoo !== undefined) notes.push(`its layers differ from ${zoo.model.name}: they are obeyed`);
+      if (zoo !== undefined) notes.push(`its layers differ from ${zoo.model.name}: its layers are used`);
       return definedNetwork(main, network, zoo?.naming, options, notes);
     }
   }
@@ -108,7 +108,7 @@ function openCheckpoint(
   const labels = labelsFor(asked, checkpoint, where);
   // The average, as in the best epoch's file, and as for PyTorch checkpoints with both.
   const { average: weights = checkpoint.weights } = checkpoint.run ?? {};
-  if (weights !== checkpoint.weights) notes.push("of the run's weights their moving average is used");
+  if (weights !== checkpoint.weights) notes.push("the moving average of the run's weights is used");
   const opened = { ...checkpoint, labels, weights };
   return { checkpoint: opened, format, naming: "senet", preprocessingFrom: "the file", notes };
 }
@@ -135,7 +135,7 @@ async function openNamed(
   const source = withPlainHead(bare, naming);
   const { model, parameters, alike = [] } = findModel(source, naming, where, options.model);
   for (const name of alike) {
-    notes.push(`a file of ${name} has the same names and shapes; ${option("model")} ${name} takes it for that`);
+    notes.push(`a file of ${name} has the same names and shapes; ${option("model")} ${name} selects it`);
   }
   const weights = renameTensors(source, { name: model.name, parameters, eps: epsOf(model.config) }, naming, where);
   checkSound(weights, where, (name) => nameIn(naming, parameters.find((parameter) => parameter.name === name)!));
@@ -169,7 +169,7 @@ function hintFor({ format, source }: WeightsContent, hasSymbol: boolean): string
   if (source.tensors.size === 0)
     return "give the file with the network's weights: integers and single numbers are none";
   return format === "numpy" && source.tensors.has(onlyArray)
-    ? "one array is no network: give the .npz with all of them, as numpy.savez(OUT, **weights) writes it"
+    ? "a single array is not a network: give the .npz with all of them, as numpy.savez(OUT, **weights) writes it"
     : undefined;
 }
 
@@ -215,7 +215,7 @@ async function wanted(
 }
 
 function refuseFunction(where: string): never {
-  throw new SenetError("usage", "this file does not hold the weights of a network of one's own", {
+  throw new SenetError("usage", "this file does not hold the weights of a network of your own", {
     where,
     expected: "a .safetensors file that training or Network.save wrote",
     hint: "name a model of the zoo, or leave the model out",

@@ -62,7 +62,7 @@ async function doctor(options: DoctorOptions): Promise<void> {
   const unkept = cacheFault();
   const advice = [
     ...executors.flatMap(({ name, advice }) => advice.map((line) => `${name}: ${line}`)),
-    ...(unkept === undefined ? [] : [`${unkept}; what is measured or fetched is not kept`]),
+    ...(unkept === undefined ? [] : [`${unkept}; measurements and downloads are not kept`]),
     ...slowerChoices({ float32: chosen.inference, int8: chosen.int8 }, speeds),
   ].map(withFlags);
   const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;

@@ -68,7 +68,7 @@ export function lrFindCommand(program: Command): void {
       "after",
       "\nExamples:\n  senet lr-find --data pictures --model se-resnet-18 --image-size 96\n" +
         "  senet lr-find --data pictures --weights se-resnet-50 --freeze stage3 --steps 60 --json\n\n" +
-        "With the options that the training will have: the rate depends on batch size, optimiser and what is frozen.",
+        "Use the options of the training: the rate depends on batch size, optimiser and frozen parts.",
     )
     .action(findRate);
 }

@@ -44,7 +44,7 @@ export function pruneCommand(program: Command): void {
     .requiredOption("--weights <file...>", "as for senet evaluate; one network")
     .addOption(stateOption())
     .requiredOption("--data <path>", "pictures with their classes, as for senet evaluate")
-    .option("--sample <n>", "look at so many of the pictures, evenly from all", count, 512)
+    .option("--sample <n>", "use this many of the pictures, evenly spread", count, 512)
     .option(
       "--parts <list>",
       "which parts of all channels are closed, the least open first; default: 0.05,0.1,0.2,0.33,0.5",
@@ -52,10 +52,13 @@ export function pruneCommand(program: Command): void {
     )
     .option(
       "--remove <list>",
-      "do not rank, but take these blocks out of the network: layer3.4,layer4.1; what is left is measured",
+      "remove these blocks (layer3.4,layer4.1) instead of ranking, and measure the rest",
       list((text) => text.trim()),
     )
-    .option("--out <file>", "with --remove: what is left, as .safetensors, to be used and trained like any other")
+    .option(
+      "--out <file>",
+      "with --remove: write the smaller network as .safetensors, to use and train it like any other",
+    )
     .option("--batch-size <n>", "images per run of the network", count, 32)
     .addOption(workersOption())
     .addOption(executorOption())

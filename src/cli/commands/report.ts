@@ -33,7 +33,7 @@ async function reportRun(run: string, options: ReportOptions): Promise<void> {
   const { data: pictures, executor, sample: mostPictures } = options;
   const line = new LiveLine();
   const onProgress = (done: number, total: number) =>
-    line.show(() => `${grouped(done)} of ${grouped(total)} pictures looked at`);
+    line.show(() => `${grouped(done)} of ${grouped(total)} pictures checked`);
   const looking = { data: pictures, executor, mostPictures, onProgress };
   const { path, data } = await report({ out: run, ...looking }, options.out);
   if (options.json !== true) {

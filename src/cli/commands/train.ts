@@ -206,7 +206,7 @@ export function trainCommand(program: Command): void {
 function startingFrom(given: Given, command: Command, { resume, pretrained }: TrainOptions): Promise<Given> {
   if (resume !== true) return withPretrained(given, command);
   if (pretrained !== true) return Promise.resolve(given);
-  throw new SenetError("usage", "a run that goes on has its weights", {
+  throw new SenetError("usage", "a resumed run has its own weights", {
     where: "--pretrained",
     hint: "leave it out, or --resume",
   });

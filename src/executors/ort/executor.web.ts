@@ -77,7 +77,7 @@ function withoutWasm(cause: unknown, { env }: WebRuntime): SenetError | undefine
   const text = causeText(cause);
   if (!/no available backend/i.test(text) || !/wasm/i.test(text)) return undefined;
   if (/SIMD is not supported/.test(text)) {
-    return new SenetError("executor", "ONNX Runtime wants WebAssembly with SIMD, which is not to be had here", {
+    return new SenetError("executor", "ONNX Runtime needs WebAssembly with SIMD, which this browser lacks", {
       hint: "another browser, or `engine` reference, which is slow",
       cause,
     });

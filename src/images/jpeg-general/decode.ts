@@ -63,7 +63,7 @@ export function decodeGeneralJpeg(bytes: Uint8Array): Picture {
       frame = frameOf(segment, marker);
     }
   }
-  if (frame === undefined || scans === 0) throw new PictureFault("there is no picture in it");
+  if (frame === undefined || scans === 0) throw new PictureFault("it contains no pictures");
   if (frame.isProgressive && isSmoothed(frame))
     throw new PictureFault("its scans leave out details, and what libjpeg puts there is not decoded");
   return pictureOf(frame, marks);

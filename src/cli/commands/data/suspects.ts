@@ -61,10 +61,10 @@ export function suspectsCommand(group: Command): void {
     .argument("<data>", "what --data of senet evaluate takes; of data with train/ and val/ each by itself")
     .requiredOption("--weights <file>", "a weight file, or the name of released weights (senet pull lists them)")
     .addOption(stateOption())
-    .addOption(choiceOption("--part <name>", "look at this part alone", ["train", "val"]))
+    .addOption(choiceOption("--part <name>", "check only this part", ["train", "val"]))
     .option("--list <file>", "the pictures and their labels, one per line: NAME LABEL; names are relative to the data")
     .addOption(choiceOption("--list-order <order>", "order of ImageNet's classes in the list", ["devkit", "sorted"]))
-    .option("--allow-missing", "look at the listed pictures that exist")
+    .option("--allow-missing", "use the listed pictures that exist")
     .addOption(valSplitOption())
     .option("--seed <n>", "seed of --val-split: the training's", natural, 0)
     .addOption(
