@@ -106,6 +106,7 @@ function outputOf(value: unknown, nodes: number, what: string, fail: FailWhole):
     return fail(`${what} cannot be read`, { expected: "[node, output]", found: shownValue(value) });
   }
   const [node, output = 0] = value as number[];
-  if (node! >= nodes) return fail(`${what} is not an earlier node`, { expected: `0 to ${nodes - 1}`, found: `${node}` });
+  if (node! >= nodes)
+    return fail(`${what} is not an earlier node`, { expected: `0 to ${nodes - 1}`, found: `${node}` });
   return { node: node!, output };
 }

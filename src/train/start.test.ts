@@ -75,7 +75,10 @@ test("weights of which hardly any fit are refused, with their share; another hea
 });
 
 test("nothing is frozen that has not learnt", () => {
-  assert.throws(() => begin({ freeze: "stage1" }), isUsage(/^`freeze`: .*these weights are not trained[\s\S]*`weights`/));
+  assert.throws(
+    () => begin({ freeze: "stage1" }),
+    isUsage(/^`freeze`: .*these weights are not trained[\s\S]*`weights`/),
+  );
   const source = { ...begin({}), labels, from: "file" };
   assert.ok(begin({ freeze: "stage1" }, source).weights.size > 0);
 });
