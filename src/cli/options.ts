@@ -92,9 +92,10 @@ export const threadsOption = (): Option =>
   ).argParser((text: string) => capped("--threads", count(text), machineThreads()));
 
 export const workersOption = (): Option =>
-  new Option("--workers <n>", "threads that prepare pictures").argParser((text: string) =>
-    capped("--workers", count(text), mostWorkers()),
-  );
+  new Option(
+    "--workers <n>",
+    "threads that prepare pictures; default: one less than there are processors, at most 8",
+  ).argParser((text: string) => capped("--workers", count(text), mostWorkers()));
 
 /** Limits a number of threads to what the machine can use, and says so. */
 function capped(flag: string, wanted: number, most: number): number {

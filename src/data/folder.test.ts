@@ -216,6 +216,7 @@ test("a folder that cannot be used is refused with what was expected and found",
   refuses(() => openFolder(join(folderOf(t, "file.jpg"), "file.jpg")), /a file/);
   refuses(() => openFolder(folderOf(t)), /the folder is empty/, /one folder per class/);
   refuses(() => openFolder(folderOf(t, "a.jpg", "b.jpg", "c.txt")), /not in class folders/, /2 pictures and 1 other/);
+  refuses(() => openTrainingData(join(folderOf(t, "a.zip"), "a.zip")), /found: +a file/, /unpack it first/);
   refuses(() => openFolder(folderOf(t, "a.txt")), /there are no pictures in the folder/, /0 pictures and 1 other/);
   const pickles = folderOf(t, "batches.meta", "data_batch_1", "test_batch");
   for (const open of [openFolder, openTrainingData]) refuses(() => open(pickles), /cifar-10-binary\.tar\.gz, unpacked/);

@@ -194,7 +194,7 @@ function reading<T>(folder: string, read: () => T): T {
       where: folder,
       expected: "a folder",
       found,
-      hint,
+      hint: /\.(?:zip|7z|rar)$/i.test(folder) ? "unpack it first; a .tar is read as it is" : hint,
       cause,
     });
   }
