@@ -355,6 +355,80 @@ test("pictures with their channels last, as TensorFlow has them, are transposed 
   await refused(() => open(onnx(flat, [], "y")), "channels last");
 });
 
+test("what a graph does to the picture itself is pre-processing", async () => {
+  const kernel = initialiser("k", [2, 3, 1, 1], [1, 2, 3, -4, 5, 6]);
+  const layers: readonly Node[] = [
+    ["Conv", ["p", "k"], "a"],
+    ["GlobalAveragePool", ["a"], "b"],
+    ["Flatten", ["b"], "y"],
+  ];
+  const [mean, std] = [
+    initialiser("mean", [1, 3, 1, 1], [0.485, 0.456, 0.406]),
+    initialiser("std", [3, 1, 1], [0.229, 0.224, 0.225]),
+  ];
+  const [white, half, two] = [
+    initialiser("white", [], [255]),
+    initialiser("half", [1], [0.5]),
+    initialiser("two", [1], [2]),
+  ];
+  const open = (nodes: readonly Node[], output = "y", input = [1, 3, 8, 8]) =>
+    openFiles([{ bytes: onnx(nodes, [kernel, mean, std, white, half, two], output, input), where: "net.onnx" }]);
+  const imagenet = { scale: 255, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+  const bytes = { scale: 1, mean: [123.675, 116.28, 103.53], std: [58.395, 57.12, 57.375] };
+  const normalized: readonly Node[] = [["Sub", ["x", "mean"], "c"], ["Div", ["c", "std"], "p"], ...layers];
+  for (const [nodes, expected] of [
+    [normalized, imagenet],
+    [[["Div", ["x", "white"], "d"], ["Sub", ["d", "mean"], "c"], ["Div", ["c", "std"], "p"], ...layers], bytes],
+    [
+      [["Mul", ["two", "x"], "c"], ["Sub", ["c", "half"], "p"], ...layers],
+      { scale: 255, mean: [0.25, 0.25, 0.25], std: [0.5, 0.5, 0.5] },
+    ],
+    [
+      [["Cast", ["x"], "c"], ["Div", ["c", "white"], "p"], ...layers],
+      { scale: 1, mean: [0, 0, 0], std: [255, 255, 255] },
+    ],
+  ] as const) {
+    const { checkpoint, preprocessingFrom, notes } = await open(nodes);
+    const { scale, mean, std } = checkpoint.preprocessing;
+    assert.deepEqual({ scale, mean, std }, expected);
+    assert.match(preprocessingFrom, /^its graph, and the rest from/);
+    assert.match(notes.join(), /by a deviation itself/);
+    assert.deepEqual(Array.from(checkpoint.weights.get("a.weight")!.data), [1, 2, 3, -4, 5, 6]);
+  }
+  // With channels last, their axis is the last.
+  const wide = initialiser("wide", [3], [1, 2, 3]);
+  const last: readonly Node[] = [
+    ["Sub", ["x", "wide"], "c"],
+    ["Transpose", ["c"], "p", { perm: [0, 3, 1, 2] }],
+    ...layers,
+  ];
+  const tensorflow = await openFiles([{ bytes: onnx(last, [kernel, wide], "y", [1, 8, 8, 3]), where: "net.onnx" }]);
+  assert.deepEqual(tensorflow.checkpoint.preprocessing.mean, [1, 2, 3]);
+  await refused(
+    () => openFiles([{ bytes: onnx([["Sub", ["x", "wide"], "p"], ...layers], [kernel, wide], "y"), where: "n" }]),
+    "subtracts",
+  );
+
+  await refused(() => open([["Sub", ["half", "x"], "p"], ...layers]), "subtracts");
+  await refused(
+    () => open([...normalized.slice(0, -1), ["Div", ["b", "two"], "e"], ["Flatten", ["e"], "y"]]),
+    "divides",
+  );
+  const minus = initialiser("minus", [1], [-1]);
+  await refused(
+    () => openFiles([{ bytes: onnx([["Mul", ["x", "minus"], "p"], ...layers], [kernel, minus], "y"), where: "n" }]),
+    "more than a mean and a deviation",
+  );
+  const both: readonly Node[] = [
+    ["Conv", ["x", "k"], "q"],
+    ...normalized.slice(0, 3),
+    ["Add", ["q", "a"], "s"],
+    ["GlobalAveragePool", ["s"], "b"],
+    ["Flatten", ["b"], "y"],
+  ];
+  await refused(() => open(both), 'node "a"', "otherwise normalised");
+});
+
 test("values beside an ONNX model are read from its folder, and from nowhere else", async () => {
   const folder = temporaryFolder();
   mkdirSync(join(folder, "model", "sub"), { recursive: true });

@@ -10,13 +10,15 @@ import { SenetError } from "../errors.ts";
 import { type Fail, failAt, shownName } from "../formats/bytes.ts";
 import type { OnnxInput, OnnxNode } from "../formats/onnx-graph.ts";
 import type { OnnxModel } from "../formats/onnx-initialisers.ts";
+import type { Preprocessing } from "../images/preprocess.ts";
 import { type Shape, sameShape, type Tensor } from "../tensor.ts";
 import { checkDemands } from "../zoo/demands.ts";
 import { inferenceGraph, inputName, layerBuilder, type Model } from "../zoo/index.ts";
 import type { LayerConfig, UnplacedLayer } from "../zoo/layer.ts";
 import { checkClassified } from "./draft.ts";
+import { normalizationOf } from "./onnx-affine.ts";
 import { onnxRules } from "./onnx-rules.ts";
-import { type Flow, type OnnxValue, Step, type Surroundings } from "./onnx-step.ts";
+import { type Affine, type Flow, type OnnxValue, Step, type Surroundings } from "./onnx-step.ts";
 
 export interface OnnxImport {
   /** A model of family `layers`. */
@@ -24,6 +26,8 @@ export interface OnnxImport {
   /** Side of its pictures. */
   readonly imageSize: number;
   readonly weights: Map<string, Tensor>;
+  /** Mean and deviation, if the graph normalises pictures itself. */
+  readonly normalization?: Pick<Preprocessing, "scale" | "mean" | "std">;
   /** Whether it has squeeze and excitation. */
   readonly hasGates: boolean;
 }
@@ -66,7 +70,15 @@ export function importOnnxNetwork(onnx: OnnxModel, where: string, options: OnnxI
     const data = found.data instanceof Float32Array ? found.data : Float32Array.from(found.data);
     weights.set(name, { dtype: "float32", shape: type.shape, data });
   }
-  return { model, imageSize, weights, hasGates: layers.some(({ kind }) => kind === "seScale") };
+  const { affine } = translation;
+  const normalization = affine && normalizationOf(affine);
+  if (affine !== undefined && normalization === undefined) {
+    failAt(where)("the graph changes pictures by more than a mean and a deviation", {
+      found: `times ${affine.scale.join(", ")}, plus ${affine.shift.join(", ")}`,
+    });
+  }
+  const hasGates = layers.some(({ kind }) => kind === "seScale");
+  return { model, imageSize, weights, hasGates, ...(normalization && { normalization }) };
 }
 
 const withoutOnes = (shape: Shape) => shape.filter((extent) => extent !== 1);
@@ -119,6 +131,8 @@ class Translation implements Surroundings {
   #left: number;
   readonly #unreadable: ReadonlyMap<string, string>;
   readonly #outputs: ReadonlySet<string>;
+  /** Undefined until a layer reads the picture. */
+  #affine: Affine | "none" | undefined;
   readonly #where: string;
   /** The graph's batch size, if it is fixed. */
   readonly batch: number | undefined;
@@ -181,6 +195,19 @@ class Translation implements Surroundings {
       fail(
         "the graph transposes its constants over and over, which would take far more memory than the constants themselves",
       );
+  }
+
+  /** What the graph does to the picture before its first layer. */
+  get affine(): Affine | undefined {
+    return this.#affine === "none" ? undefined : this.#affine;
+  }
+
+  reads({ layer, affine }: Flow, fail: Fail): void {
+    if (layer !== inputName) return;
+    const read = affine ?? "none";
+    this.#affine ??= read;
+    if (JSON.stringify(this.#affine) !== JSON.stringify(read))
+      fail("the node reads the picture otherwise normalised than another one");
   }
 
   isOutput = (name: string | undefined): boolean => name !== undefined && this.#outputs.has(name);

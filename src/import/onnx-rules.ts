@@ -5,6 +5,7 @@ import type { AvgPoolAttrs } from "../ir/ops.ts";
 import { type AxisWindow, poolExtent, shortExtent, shortPadding } from "../ir/window.ts";
 import { type Shape, sameShape, sizeOf, type Tensor } from "../tensor.ts";
 import type { UnplacedLayer } from "../zoo/layer.ts";
+import { onPicture } from "./onnx-affine.ts";
 import type { Flow, OnnxValue, Step } from "./onnx-step.ts";
 
 const withoutOnes = (shape: Shape) => shape.filter((extent) => extent !== 1);
@@ -95,6 +96,8 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
   },
 
   Add(step) {
+    const normalized = onPicture(step, "Add");
+    if (normalized !== undefined) return normalized;
     const [first, second] = [step.value(0), step.value(1)];
     if (first.kind !== "flow") return biased(step, step.flow(1), 0);
     if (second.kind !== "flow") return biased(step, step.flow(0), 1);
@@ -119,7 +122,12 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
     return { ...x, made: "tanh of softplus" };
   },
 
+  Sub: (step) => onPicture(step, "Sub") ?? step.fail("the node subtracts, which is known of the picture itself only"),
+  Div: (step) => onPicture(step, "Div") ?? step.fail("the node divides, which is known of the picture itself only"),
+
   Mul(step) {
+    const normalized = onPicture(step, "Mul");
+    if (normalized !== undefined) return normalized;
     const [first, second] = [step.made(0), step.made(1)];
     const isMish = [first.made, second.made].includes("tanh of softplus") && first.layer === second.layer;
     if (isMish && first.made !== second.made) {

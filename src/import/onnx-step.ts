@@ -15,6 +15,12 @@ export type OnnxValue =
 
 export type Extent = number | "N";
 
+/** `x · scale + shift`, with a number for each channel. */
+export interface Affine {
+  readonly scale: readonly number[];
+  readonly shift: readonly number[];
+}
+
 /** The value of one of our layers, with pending changes. */
 export interface Flow {
   readonly kind: "flow";
@@ -23,6 +29,8 @@ export interface Flow {
   readonly isFlat: boolean;
   /** Whether ONNX sees `[N, H, W, C]`, as TensorFlow has pictures. */
   readonly isChannelsLast?: boolean;
+  /** What ONNX has made of the picture itself; our networks get it from pre-processing. */
+  readonly affine?: Affine;
   /** Pending padding, to be done by the following convolution or pooling. */
   readonly pad?: Sides;
   /** Whether ONNX has `[1, N·C, H, W]`, the only form in which some engines can multiply by gates. */
@@ -48,6 +56,8 @@ export interface Surroundings {
   /** Counts copied numbers. @throws through `fail` where they are far more than in the file */
   spend(numbers: number, fail: Fail): void;
   shapeOf(layer: string): Shape;
+  /** Notes what a layer reads. @throws through `fail` where another one reads the picture otherwise normalised */
+  reads(flow: Flow, fail: Fail): void;
   /** Adds a layer with its weights and returns its name. */
   add(
     name: string,
@@ -234,6 +244,7 @@ export class Step {
     isFlat = false,
     suffix = "",
   ): Flow {
+    for (const input of inputs) this.#translation.reads(input, this.fail);
     const names = inputs.map((input) => input.layer);
     return {
       kind: "flow",

@@ -43,14 +43,20 @@ export function onnxNetwork(
   options: ZooOptions,
   notes: string[],
 ): Opened {
-  const { model, weights, preprocessing, labels: own, ...said } = network;
+  const { model, weights, preprocessing, normalization, labels: own, ...said } = network;
   checkSound(weights, where);
   const named = own ?? hubLabels(hub, model, notes);
   const labels = labelsFor(options.labels, { labels: named ?? numbersFor(model.classes), model }, where);
   const isUnknown = named === undefined && options.labels === undefined && model.classes === 1000;
   const isOwn = own !== undefined || hub === undefined;
+  if (normalization !== undefined) notes.push("the graph subtracts a mean and divides by a deviation itself");
   return {
-    checkpoint: { model, labels, preprocessing: isOwn ? preprocessing : hub.preprocessing, weights },
+    checkpoint: {
+      model,
+      labels,
+      preprocessing: isOwn ? preprocessing : { ...hub.preprocessing, ...normalization },
+      weights,
+    },
     format,
     preprocessingFrom: isOwn ? said.preprocessingFrom : `${hub.where} beside it`,
     notes: [...notes, ...(isUnknown ? [unknownOrder] : [])],

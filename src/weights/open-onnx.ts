@@ -1,9 +1,10 @@
 /** Opens ONNX files by their graph, with labels and pre-processing. */
 
+import { failAt } from "../formats/bytes.ts";
 import type { OnnxModel } from "../formats/onnx-initialisers.ts";
 import { imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
 import { asGrey } from "../images/preprocessing-facts.ts";
-import { importOnnxNetwork } from "../import/onnx-network.ts";
+import { importOnnxNetwork, type OnnxImport } from "../import/onnx-network.ts";
 import * as z from "../schema.ts";
 import type { Tensor } from "../tensor.ts";
 import { channelsOf, type Model } from "../zoo/index.ts";
@@ -18,6 +19,8 @@ export interface OnnxNetwork {
   /** Labels, in files of ours. */
   readonly labels?: readonly string[];
   readonly preprocessingFrom: string;
+  /** Mean and deviation, if its graph normalises pictures itself. */
+  readonly normalization?: OnnxImport["normalization"];
 }
 
 const isOurs = ({ metadata }: OnnxModel): boolean => metadata.has("model") && metadata.has("preprocessing");
@@ -36,10 +39,13 @@ export function openOnnx(onnx: OnnxModel, where: string): OnnxNetwork {
     const preprocessing = read("preprocessing", preprocessingSchema);
     const labels = read("labels", labelsSchema);
     const imported = importOnnxNetwork(onnx, where, { name, imageSize: preprocessing.crop });
+    // Ours never do it.
+    if (imported.normalization !== undefined)
+      failAt(where)("the file says how to normalise pictures, and its graph does it once more");
     return { ...imported, preprocessing, labels, preprocessingFrom: "the file" };
   }
   const imported = importOnnxNetwork(onnx, where);
-  const { model, imageSize: side, hasGates } = imported;
+  const { model, imageSize: side, hasGates, normalization } = imported;
   const usual: Preprocessing = {
     ...imagenetPreprocessing,
     resize: side < 64 ? side : Math.round((side * 256) / 224),
@@ -47,7 +53,8 @@ export function openOnnx(onnx: OnnxModel, where: string): OnnxNetwork {
     // As timm and torchvision evaluate theirs.
     interpolation: hasGates ? "bicubic" : "bilinear",
   };
-  const preprocessing = channelsOf(model.config) === 1 ? asGrey(usual) : usual;
-  const preprocessingFrom = "what is usual for PyTorch's networks, since an ONNX file does not say it";
+  const preprocessing = { ...(channelsOf(model.config) === 1 ? asGrey(usual) : usual), ...normalization };
+  const rest = "what is usual for PyTorch's networks, since an ONNX file does not say it";
+  const preprocessingFrom = normalization === undefined ? rest : `its graph, and the rest from ${rest}`;
   return { ...imported, preprocessing, preprocessingFrom };
 }

@@ -67,8 +67,11 @@ async function openContents(files: readonly WeightFile[], given: OpenOptions): P
   if (onnx !== undefined && !isAsked) {
     const zoo = isToldByGraph(onnx) ? undefined : zooNetwork(main.source, where);
     const network = graphNetwork(onnx, zoo, where);
-    if (zoo === undefined || !isSameNetwork(zoo, network)) {
-      if (zoo !== undefined) notes.push(`its graph differs from ${zoo.model.name}: its graph is used`);
+    // The zoo's network would not normalise.
+    const isZoo = zoo !== undefined && network.normalization === undefined && isSameNetwork(zoo, network);
+    if (!isZoo) {
+      if (zoo !== undefined && network.normalization === undefined)
+        notes.push(`its graph differs from ${zoo.model.name}: its graph is used`);
       return onnxNetwork(main, network, hub, options, notes);
     }
   }
