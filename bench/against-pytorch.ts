@@ -1,5 +1,5 @@
 /**
- * Our executor and PyTorch side by side, turn by turn in one run, never at the same time: milliseconds an image.
+ * Compares our executor with PyTorch, in turns within one run, never at the same time: milliseconds an image.
  *
  * `node dist/bench/against-pytorch.js [MODE:MODEL@SIDExBATCH[/bf16|/int8]...] [--rounds 5] [--turn 2000] [--executor NAME]
  * [--threads 2] [--python FILE]`, after `npm run build`; without cases, those that have a target. Without an executor, the one
@@ -30,7 +30,7 @@ import {
 import { defaultPython, PyTorch } from "./pytorch.ts";
 import { createStep, learningRate, noise, type Ours, ourInference, parseWorkload, type Workload } from "./workload.ts";
 
-/** How many times the speed of the others is asked for: PyTorch's, of Debian 12 (1.13) and of today; our own float32's. */
+/** Targets: how many times as fast as PyTorch of Debian 12 (1.13), as PyTorch of today, and as our own float32. */
 const targets: Readonly<Record<string, Partial<Record<"1.13" | "today" | "float32", number>>>> = {
   "inference:se-resnet-50@224x1": { "1.13": 1.3, today: 1.4 },
   "inference:se-resnet-50@224x8": { "1.13": 1.3, today: 1.4 },
@@ -49,7 +49,7 @@ function targetOf(name: string, pytorch: PyTorch | undefined): number | undefine
   return targets[name]?.[against];
 }
 
-/** The others' columns: PyTorch's ways by their headings, of which training has the first three; then our own. */
+/** Columns of the others: PyTorch's variants, of which training has the first three; then our own other forms. */
 const columns: Readonly<Record<string, string>> = {
   plain: "plain",
   "channels-last": "ch.-last",
@@ -63,7 +63,7 @@ const columns: Readonly<Record<string, string>> = {
   "int8 ort": "ours, int8, ort",
 };
 
-/** Debian's plain BLAS reaches 5, OpenBLAS on two slow cores 50. */
+/** Debian's reference BLAS reaches 5, OpenBLAS on two slow cores 50. */
 const slowBlasGflops = 20;
 
 interface Case extends Workload {
@@ -83,7 +83,7 @@ function parseCase(name: string): Case {
   return { name, mode, precision, ...parseWorkload(workload) };
 }
 
-/** Elsewhere bf16 is emulated, by both sides, which is of no interest to anybody. */
+/** Elsewhere both sides emulate bf16, which is of no interest. */
 const hasBf16 = ["avx512_bf16", "amx_bf16", "bf16"].some((name) => instructionSets().includes(name));
 
 function requireBf16(name: string): void {
@@ -104,7 +104,7 @@ async function ourTraining(executor: Executor, workload: Workload, threads: numb
 }
 
 interface Settings {
-  /** By name; the one that `senet` would choose where it is absent. */
+  /** By name; absent: the one that `senet` would choose. */
   readonly executor: string | undefined;
   readonly threads: number;
   readonly rounds: number;
@@ -114,7 +114,7 @@ interface Settings {
 
 const warmUps = 3;
 
-/** Ours in other forms, beside which it is measured too. */
+/** Other forms of ours to compare with. */
 async function otherForms({ mode, precision, ...workload }: Case, threads: number): Promise<Map<string, Ours>> {
   const forms = new Map<string, Ours>();
   if (mode === "training" || precision === "float32") return forms;
@@ -184,7 +184,7 @@ async function measure(one: Case, settings: Settings) {
   };
 }
 
-/** Milliseconds an image, of the medians of the rounds. */
+/** Milliseconds an image, from the medians of the rounds. */
 const spread = (medians: readonly number[], batchSize: number) => ({
   lowest: Math.min(...medians) / batchSize,
   median: median(medians) / batchSize,

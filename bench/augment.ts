@@ -1,5 +1,5 @@
 /**
- * What each augmentation takes of a processor, in milliseconds a picture: a photograph's worth of pixels, 500 by 375, to
+ * Processor time of each augmentation, in milliseconds a picture, from a photograph of 500 by 375 pixels to
  * the network's input, the random crop and normalisation included.
  *
  * `node dist/bench/augment.js [--size 224] [STEP ...]`, after `npm run build`. The last line is one JSON object.
@@ -44,7 +44,8 @@ const found: Record<string, number> = {};
 for (const [name, steps] of Object.entries(cases)) {
   if (positionals.length > 0 && !positionals.includes(name)) continue;
   const transform = { ...standardTraining(size, imagenetPreprocessing), steps };
-  // The first of six rounds is for the compiler; of the others the fastest, whatever else the machine does.
+  // The first of six rounds warms up the compiler; the fastest of the others counts, to exclude other load on the
+  // machine.
   let least = Infinity;
   for (let round = 0; round < 6; round++) {
     const start = process.cpuUsage();

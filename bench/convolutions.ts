@@ -14,7 +14,7 @@ import { addressOf, formatVersion, setThreads } from "../src/executors/onednn/li
 import { Arg, type Desc, type ElementType, type Layout, layoutOf, Query } from "../src/executors/onednn/spec.ts";
 import { machine, whole } from "./measure.ts";
 
-/** `merge` groups in one, with zeros between, as plans have it where groups are small. */
+/** `merge`: joins this many groups into one, with zeros in between, as plans do with small groups. */
 interface Case {
   readonly name: string;
   readonly input: number;
@@ -52,7 +52,7 @@ const cases: readonly Case[] = [
 const forms = ["blocks", "channelsLast", "any"] as const;
 const passes = ["forward", "backwardData", "backwardWeights"] as const;
 
-/** What a primitive does to its arguments, by pass. */
+/** A primitive's arguments, by pass. */
 const argumentsOf = {
   forward: [Arg.src, Arg.weights, Arg.dst],
   backwardData: [Arg.diffSrc, Arg.weights, Arg.diffDst],
@@ -71,7 +71,7 @@ const [batch, runs] = [whole("batch", values.batch), whole("runs", values.runs)]
 setThreads(1);
 const library = onednnLibrary();
 
-/** Memory that the library has addresses of. */
+/** Memory to which the library has addresses. */
 const held: Uint8Array[] = [];
 
 interface Measured {
@@ -124,7 +124,7 @@ function measure(
     new Map(argumentsOf[pass].map((arg, i) => [arg, api.memory(descs[i]!, aligned(memory[i]!))])),
   );
   const implementation = api.implementation(primitive);
-  // Reference code would take minutes, and nobody wants it.
+  // Reference code would take minutes and is not of interest.
   if (gradeOf(implementation) === Grade.reference) return { gflops: 0, implementation };
   const times = Array.from({ length: runs }, () => milliseconds(call)).sort((x, y) => x - y);
   const multiplied = batch * output * out * out * (input / groups) * kernel ** 2;
@@ -132,7 +132,7 @@ function measure(
   return { gflops: (2e-6 * multiplied) / times[times.length >> 1]!, implementation };
 }
 
-/** The first address of a cache line. */
+/** The first address that starts a cache line. */
 function aligned(bytes: Uint8Array): bigint {
   const address = addressOf(bytes);
   return address + ((64n - (address % 64n)) % 64n);

@@ -27,7 +27,7 @@ import { machine, whole } from "./measure.ts";
 
 const side = 224;
 
-/** The whole picture, and nine overlapping windows of half its sides. */
+/** Crops of the whole picture, and of nine overlapping windows with half its sides. */
 function cropsOf(picture: Picture): Picture[] {
   const { width, height, data } = picture;
   const [w, h] = [width >> 1, height >> 1];
@@ -46,7 +46,7 @@ function cropsOf(picture: Picture): Picture[] {
   return crops;
 }
 
-/** Each as the network's input. */
+/** Converts each to the network's input. */
 const inputsOf = (crops: readonly Picture[]): Float32Array[] =>
   crops.map((crop) => {
     const values = new Float32Array(3 * side * side);
@@ -60,7 +60,7 @@ const pictures = (values: readonly Float32Array[]): Tensor => {
   return tensor([values.length, 3, side, side], data);
 };
 
-/** A row of logits for each. */
+/** A row of logits for each crop. */
 async function logitsOf(
   { graph, weights }: Program,
   executor: Executor,
@@ -81,7 +81,7 @@ const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 const topOf = (row: Float32Array): number => row.reduce((top, value, i) => (value > row[top]! ? i : top), 0);
 
-/** With the statistics that these pictures have at each batch norm. */
+/** Gives each batch norm the statistics of these pictures. */
 async function normalised(
   name: string,
   weights: Weights,
@@ -91,7 +91,7 @@ async function normalised(
 ) {
   const graph = lossGraph(model(name), { batch: inputs.length, imageSize: side });
   const makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
-  // What a running average takes in.
+  // The inputs of running averages.
   const outputs = new Map([...graph.updates].map(([{ name: of }, next]) => [of, makers.get(next)!.inputs[1]!]));
   const network = await executor.compile({ ...graph, outputs, updates: new Map() }, weights, { threads });
   const given = graph.inputs.map(({ name: of, type }) => [of, zeros("float32", type.shape)] as const);
@@ -100,7 +100,7 @@ async function normalised(
   return new Map([...weights, ...found]);
 }
 
-/** With the mean of these logits taken away by the classifier's bias. */
+/** Subtracts the mean of these logits, by the classifier's bias. */
 function centred(program: Program, rows: readonly Float32Array[]): Program {
   const classifier = program.graph.nodes.findLast(({ op }) => op === "linear")!;
   const { name } = classifier.inputs[2]!;
@@ -120,7 +120,7 @@ async function measure(
 ) {
   const graph = inferenceGraph(model(name), { batch: 1, imageSize: side });
   const crops = photos.map(inputsOf);
-  // Statistics and ranges by every second photograph, the answers of the others.
+  // Statistics and ranges come from every second photograph, the compared answers from the others.
   const chosen = crops.filter((_, i) => i % 2 === 0).map(([first]) => first!);
   const weights = await normalised(name, formulaWeights(graph), chosen, executor, threads);
   const plain = runPasses({ graph, weights }, inferencePasses);
@@ -137,7 +137,7 @@ async function measure(
   return { model: name, crops: asked.length, answers, int8, ...(bf16 && { bf16 }) };
 }
 
-/** How many answers stay, and the error relative to the logits, both from 0 to 1. */
+/** The share of equal answers, and the error relative to the logits, both from 0 to 1. */
 function agreement(expected: readonly Float32Array[], found: readonly Float32Array[]) {
   const kept = expected.filter((row, i) => topOf(row) === topOf(found[i]!)).length;
   let [noise, signal] = [0, 0];
@@ -164,7 +164,7 @@ const method = rangeMethodNames.find((known) => known === values.method);
 if (method === undefined) throw new Error(`--method is one of ${rangeMethodNames.join(", ")}`);
 const released = [...zoo].filter(([, entry]) => entry.published !== undefined).map(([name]) => name);
 const { executor } = await selectExecutor({ name: values.executor });
-/** In bf16, beside which it is measured, where the processor has it. */
+/** In bf16, for comparison, if the processor supports it. */
 const rounding = await selectExecutor({ name: "onednn", precision: "bf16" }).then(
   (selection) => selection.executor,
   () => undefined,

@@ -31,13 +31,13 @@ import {
 import { defaultPython, PyTorch } from "./pytorch.ts";
 import { noise, type Ours, ourInference, parseWorkload, type Workload } from "./workload.ts";
 
-/** "Never slower than ONNX Runtime on a plain export", but for what the clock cannot tell apart. */
+/** "Never slower than ONNX Runtime on a plain export", within the measuring error. */
 const target = 0.98;
 
 const released = [...zoo].filter(([, entry]) => entry.published !== undefined).map(([name]) => name);
 const standardCases = released.flatMap((name) => [1, 8].map((batch) => `${name}@224x${batch}`));
 
-/** ONNX Runtime as its user has it: default options, all of its graph optimisation. */
+/** ONNX Runtime with default options, including all graph optimisations. */
 async function plainExport(file: string, workload: Workload, threads: number): Promise<Ours> {
   const session = await InferenceSession.create(file, { intraOpNumThreads: threads });
   const { data, shape } = noise(workload, 1).images;
@@ -87,7 +87,7 @@ async function measure(name: string, { executor, threads, rounds, length, python
       Object.entries(turns).map(([who, medians]) => [who, median(medians) / workload.batchSize]),
     );
     const best = Math.min(...ways.map((way) => perImage[way] ?? Number.POSITIVE_INFINITY));
-    // Of rounds, in which both had the same neighbours.
+    // Ratios within rounds, in which both had the same conditions.
     const ratios = turns["plain export"]!.map((time, round) => time / turns.ours![round]!);
     const ratio = median(ratios);
     return {

@@ -46,7 +46,7 @@ const files = Array.from({ length: count }, (_, i) =>
 );
 const dataset: Dataset = { root: folder, classes: ["all"], samples: files.map((file) => ({ file, label: 0 })) };
 
-/** Milliseconds of all pictures: of the processor, and of the clock. */
+/** Milliseconds for all pictures: processor time and elapsed time. */
 interface Taken {
   readonly cpu: number;
   readonly time: number;
@@ -67,7 +67,7 @@ async function ours(options: Partial<LoaderOptions>, decode: "exact" | "fast"): 
     const { user, system } = process.cpuUsage(cpu);
     return { cpu: (user + system) / 1000, time: performance.now() - start };
   };
-  // The thread starts, the cache is filled, and loops are compiled again for speed, which takes so many pictures.
+  // Lets the thread start, the cache fill, and V8 optimise the loops, which takes this many pictures.
   for (let done = 0; done < 4000; done += count) await turn();
   return { turn, close: () => loader.dispose() };
 }

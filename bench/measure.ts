@@ -1,4 +1,4 @@
-/** What the benchmarks share: taking turns, waiting for silence, and what the machine was like meanwhile. */
+/** Shared code of benchmarks: taking turns, waiting for idle threads, and recording the machine's load. */
 
 import { availableParallelism, cpus, loadavg } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -13,18 +13,18 @@ export function median(values: readonly number[]): number {
 
 export const mean = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length;
 
-/** How long a turn is: runs until both are reached. */
+/** Length of a turn: until both are reached. */
 export interface TurnLength {
   readonly milliseconds: number;
   readonly runs: number;
 }
 
-/** Takes a turn, gives what each run took, and is idle again when it has settled. */
+/** Takes a turn and returns the time of each run; its threads are idle again when it resolves. */
 export type Contender = (length: TurnLength) => Promise<readonly number[]>;
 
 /**
- * Rounds in which each contender has one turn, the first of a round being another one each time, so that whatever else
- * the machine does hits all of them. Gives each contender's median of each round.
+ * Runs rounds in which each contender has one turn. The first one of a round alternates, so that other load affects all
+ * of them. Returns each contender's median for each round.
  */
 export async function takeTurns<Name extends string>(
   contenders: Readonly<Record<Name, Contender>>,
@@ -42,7 +42,10 @@ export async function takeTurns<Name extends string>(
   return medians;
 }
 
-/** A contender of this process: one run that is not counted (caches and threads wake up), then the turn, then silence. */
+/**
+ * A contender in this process: one run that is not counted (to wake up caches and threads), then the turn, then waiting
+ * until idle.
+ */
 export function contender(run: () => Promise<unknown>): Contender {
   return async ({ milliseconds, runs }) => {
     await run();
@@ -59,8 +62,8 @@ export function contender(run: () => Promise<unknown>): Contender {
 }
 
 /**
- * Waits until no thread of this process works any more: engines let their threads spin for a while after a run, which
- * would slow whatever is measured next.
+ * Waits until no thread of this process is working: engines let their threads spin after a run, which would slow down
+ * the next measurement.
  */
 export async function settle(): Promise<void> {
   const windowMs = 50;
@@ -73,15 +76,16 @@ export async function settle(): Promise<void> {
   throw new Error("this process does not become idle");
 }
 
-/** Watches how much of the machine other processes use meanwhile. */
+/** Measures how much of the machine other processes use. */
 export class Neighbours {
   readonly #busy = busyMilliseconds();
   readonly #own = process.cpuUsage();
   readonly #start = performance.now();
 
   /**
-   * Percent of all cores that went to neither this process nor its child; undefined where the system does not tell.
-   * @param childMilliseconds processor time of the child meanwhile
+   * Percent of all cores used by other processes than this one and its child; undefined if the system does not report
+   * it.
+   * @param childMilliseconds processor time of the child in this period
    */
   percent(childMilliseconds = 0): number | undefined {
     const busy = busyMilliseconds() - this.#busy;
@@ -95,7 +99,7 @@ export class Neighbours {
 const busyMilliseconds = (): number =>
   cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0);
 
-/** For the JSON line: where this was measured. */
+/** Describes the machine, for the JSON line. */
 export const machine = () => ({
   node: process.version,
   processor: cpus()[0]?.model.trim() ?? "unknown",
@@ -104,7 +108,7 @@ export const machine = () => ({
   load_average: loadavg().map((load) => Number(load.toFixed(2))),
 });
 
-/** The value of an option that is a whole number from 1 up. */
+/** Parses an option that must be a whole number from 1. */
 export function whole(option: string, text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1) throw new Error(`--${option}: a whole number from 1 up, not "${text}"`);

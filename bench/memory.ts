@@ -18,11 +18,11 @@ import { createStep, endless, learningRate, noise, parseWorkload, trainingLoader
 const peakLimitMiB = 4096;
 /** The first steps fill pools and compile functions. */
 const warmUpShare = 0.1;
-/** Growth from the first quarter to the last that still is flat: the heap of a JavaScript engine breathes. */
+/** Growth from the first quarter to the last that still counts as flat: the JavaScript heap varies. */
 const flatMiB = 32;
 const flatShare = 0.01;
 
-/** What the system says of this process, in MiB: `VmRSS` now, `VmHWM` at its highest. */
+/** The system's figures for this process, in MiB: `VmRSS` now, `VmHWM` at its peak. */
 function residentMiB(field: "VmRSS" | "VmHWM"): number {
   const match = new RegExp(`^${field}:\\s+(\\d+) kB$`, "m").exec(readFileSync("/proc/self/status", "utf8"));
   if (match === null) throw new Error(`this system does not tell ${field}`);
@@ -57,7 +57,7 @@ const rss: number[] = [];
 for (let i = 0; i < steps; i++) {
   const { images, labels } = batches === undefined ? resident : (await batches.next()).value;
   await step.run(images, labels, learningRate);
-  // As in training: what the collector wants to do between two turns of the event loop, it may.
+  // As in training: lets the garbage collector work between turns of the event loop.
   await new Promise((resolve) => setImmediate(resolve));
   rss.push(residentMiB("VmRSS"));
   if ((i + 1) % 10 === 0) console.error(`step ${i + 1}/${steps}: ${rss.at(-1)!.toFixed(0)} MiB`);

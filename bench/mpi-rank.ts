@@ -1,7 +1,7 @@
 /**
- * One process of `bench/mpi.ts`: takes turns of training steps as it is told on its standard input, alone or as a rank of a
- * job. A line in is a turn, `MODE MILLISECONDS RUNS`; a line out the milliseconds of its steps, and of what comes behind
- * their backward pass.
+ * One process of `bench/mpi.ts`: runs turns of training steps as requested on standard input, alone or as a rank of a
+ * job. An input line is a turn, `MODE MILLISECONDS RUNS`; an output line has the milliseconds of its steps and of their
+ * parts after the backward pass.
  */
 
 import { createInterface } from "node:readline";
@@ -28,7 +28,7 @@ const { executor } = await selectExecutor({ name: values.executor, purpose: "tra
 const network = model(workload.model);
 const batch = noise(workload, network.classes);
 
-/** What is done with the gradients: sent while the backward pass goes on, all of them behind it, or nothing. */
+/** How gradients are sent: during the backward pass, after it, or not at all. */
 const exchanges = {
   summed: { ranks: job },
   behind: { ranks: job, bucketBytes: Number.MAX_SAFE_INTEGER },
@@ -44,7 +44,7 @@ async function stepOf(mode: keyof typeof exchanges): Promise<TrainingStep> {
   return step;
 }
 
-/** As many numbers in buckets of the usual size (all gradients: what there is to hide), and nothing else. */
+/** Sums as many numbers in buckets of the usual size, and does nothing else. */
 function sumAlone(length: number): () => Promise<number> {
   const data = new Float32Array(length);
   const size = usualBucketBytes / 4;
@@ -58,12 +58,12 @@ function sumAlone(length: number): () => Promise<number> {
   };
 }
 
-/** Of a turn: messages take microseconds, and a line holds them all. */
+/** Largest number of runs in a turn: messages take microseconds, and all must fit into a line. */
 const mostRuns = 10_000;
 
 interface Turn {
   readonly times: readonly number[];
-  /** Sums that were not done before, and the optimiser. */
+  /** The rest of the sums, and the optimiser. */
   readonly behind: readonly number[];
 }
 
@@ -80,7 +80,7 @@ async function turn(mode: Mode, milliseconds: number, runs: number): Promise<Tur
   const behind: number[] = [];
   let taken = 0;
   for (;;) {
-    // All begin together, and end after the same step.
+    // All processes start together and end after the same step.
     const isEnough = times.length >= runs && (taken >= milliseconds || times.length >= mostRuns);
     if (await fromFirst(job, () => isEnough)) return { times, behind };
     const start = performance.now();

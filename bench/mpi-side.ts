@@ -1,4 +1,4 @@
-/** A process, or the first of several, that takes turns of training steps: `mpi-rank.ts`, asked line by line. */
+/** A process, or the first of several, that runs turns of training steps (`mpi-rank.ts`). */
 
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -6,9 +6,9 @@ import { fileURLToPath } from "node:url";
 import type { Contender } from "./measure.ts";
 
 export interface SideOptions {
-  /** What starts the processes; nothing: one process by itself. */
+  /** The command that starts the processes; empty: a single process without a launcher. */
   readonly launcher: readonly string[];
-  /** Of each process. */
+  /** The workload of each process. */
   readonly workload: string;
   readonly threads: number;
   readonly executor: string;
@@ -28,7 +28,7 @@ export class Side {
     this.#lines = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
   }
 
-  /** @param behind takes what comes behind the backward pass, step by step */
+  /** @param behind receives, for each step, the time after the backward pass */
   contender(mode: string, behind: number[] = []): Contender {
     return async ({ milliseconds, runs }) => {
       this.#process.stdin.write(`${mode} ${milliseconds} ${runs}\n`);

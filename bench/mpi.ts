@@ -57,7 +57,7 @@ for (const { model, imageSize, batchSize } of workloads) {
   >;
   const ratios = rounds.one.map((time, round) => time / rounds.summed[round]!);
   const ratio = median(ratios);
-  // What is left of the sums when the backward pass is done, of what they take where none was begun before.
+  // The part of the sums that remains after the backward pass, relative to sums that only start then.
   const rest = median(after.unsummed);
   const exposed = { summed: median(after.summed) - rest, behind: median(after.behind) - rest };
   const hidden = 1 - exposed.summed / exposed.behind;

@@ -21,7 +21,7 @@ import { blockSize } from "../src/executors/ort/probe.ts";
 import { createRandom } from "../src/random.ts";
 import { type Shape, sizeOf } from "../src/tensor.ts";
 
-/** One way to write something: what goes in, and the nodes; gives what comes out, by name and shape. */
+/** One way to express something: its inputs and nodes; returns its outputs, by name and shape. */
 interface Way {
   readonly inputs: Readonly<Record<string, Shape>>;
   write(emit: Emitter): readonly (readonly [name: string, shape: Shape])[];
@@ -209,7 +209,7 @@ interface Kernel {
   readonly milliseconds: number;
 }
 
-/** Each kernel with its least time. */
+/** Each kernel with its shortest time. */
 async function time({ inputs, write }: Way, runs: number, threads: number): Promise<readonly Kernel[]> {
   const emit = new Emitter();
   const outputs = write(emit);

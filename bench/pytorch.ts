@@ -1,4 +1,4 @@
-/** PyTorch in a process of its own (pytorch.py), which waits at its input while it has no turn. */
+/** PyTorch in a separate process (pytorch.py), which sleeps between its turns. */
 
 import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -12,17 +12,17 @@ import { countParameters, type Workload } from "./workload.ts";
 
 const prepared = z.object({
   torch: z.string(),
-  /** How fast the BLAS that it found multiplies matrices. */
+  /** Speed of matrix multiplication with its BLAS. */
   blas_gflops: z.number(),
-  /** The size of the network. */
+  /** The network's number of parameters. */
   parameters: z.number(),
-  /** The ways in which it can run it. */
+  /** The ways in which it can run the network. */
   variants: z.array(z.string()),
 });
 const turn = z.object({ times: z.array(z.number()) });
 const used = z.object({ processor: z.number() });
 
-/** The script stays beside the sources: it is not compiled. */
+/** The script is not compiled and stays with the sources. */
 const script = fileURLToPath(new URL("../../bench/pytorch.py", import.meta.url));
 
 export interface PyTorchOptions extends Workload {
@@ -31,30 +31,30 @@ export interface PyTorchOptions extends Workload {
   readonly threads: number;
   /** `bf16` is autocast. */
   readonly precision?: Precision;
-  /** Only these ways of running it. */
+  /** Run only these variants. */
   readonly ways?: readonly string[];
 }
 
-/** The Python that has torch, where nothing else is said: Debian's, of version 1.13 on its release 12. */
+/** The default Python with torch: Debian's, version 1.13 on release 12. */
 export const defaultPython = "/usr/bin/python3";
 
 export class PyTorch {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
   readonly #lines: Interface;
   #facts: z.output<typeof prepared> | undefined;
-  /** Milliseconds of processor time that it has told of. */
+  /** Processor time that it has reported, in milliseconds. */
   processorMilliseconds = 0;
 
   private constructor(python: string) {
     this.#child = spawn(python, [script], { stdio: ["pipe", "pipe", "inherit"] });
     this.#lines = createInterface({ input: this.#child.stdout });
-    // A child that has ended is told of by its exit, not by the pipe that nobody reads.
+    // A child's end is reported by its exit event, not by the pipe.
     this.#child.stdin.on("error", () => {});
   }
 
   /**
    * Starts it, makes the network in every variant, and warms up.
-   * @throws Error where its network is not of the size of ours
+   * @throws Error if its network has another number of parameters than ours
    */
   static async start(python: string, options: PyTorchOptions): Promise<PyTorch> {
     const { mode, model, classes, batchSize, imageSize, threads, precision = "float32", ways } = options;
@@ -80,7 +80,7 @@ export class PyTorch {
     return pytorch;
   }
 
-  /** What it told when it was prepared. */
+  /** Its report after starting. */
   get facts(): z.output<typeof prepared> {
     return this.#facts!;
   }
@@ -89,7 +89,7 @@ export class PyTorch {
     return async (length) => turn.parse(await this.#ask({ command: "run", variant, ...length })).times;
   }
 
-  /** Writes the network as its own exporter does, for this batch size. */
+  /** Exports the network with PyTorch's own exporter, for this batch size. */
   async export(file: string): Promise<void> {
     await this.#ask({ command: "export", file });
   }

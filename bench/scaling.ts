@@ -24,33 +24,39 @@ const { values } = parseArgs({
   },
 });
 const length = { milliseconds: whole("turn", values.turn), runs: 5 };
-/** Gigabits a second between two hosts, or the memory of one. */
+/** Gigabits per second between two hosts, or the memory of one host. */
 const ways = [1, 10, "memory"] as const;
 type Way = (typeof ways)[number];
-/** The link is measured by the sums of the first and the last; the steps of all are predicted. A batch is one process's. */
+/**
+ * The link is measured with the sums of the first and last; the steps of all are predicted. The batch is per process.
+ */
 const workloads = ["se-resnet-20@32x64", "se-resnet-18@96x32", "se-resnet-50@224x8"] as const;
 type WorkloadName = (typeof workloads)[number];
 const bytesOf = (workload: string): number => 4 * countParameters(parseWorkload(workload));
 
-/** A line through sums of two lengths: what a sum takes however short it is (but no less than that of a number), and each byte. */
+/**
+ * A line through sums of two sizes: the time of a sum however short (at least that of a single number), and of each
+ * byte.
+ */
 interface Link {
   readonly milliseconds: number;
   readonly perByte: number;
 }
 
-/** The bytes that each of `count` servers sends for a sum of so many: all but its own share, twice. */
+/** The bytes that each of `count` servers sends for a sum: all but its own share, twice. */
 const sentBytes = (bytes: number, count: number): number => (2 * bytes * (count - 1)) / count;
 
-/** A message for each of the others, bucket by bucket. */
+/** The time of a sum, with a message to each of the others for every bucket. */
 const sumMs = ({ milliseconds, perByte }: Link, bytes: number, count: number, buckets = 1): number =>
   buckets * milliseconds * (count - 1) + perByte * sentBytes(bytes, count);
 
-/** The backward pass computes twice what the forward pass does, and hides what is sent meanwhile. */
+/** The backward pass takes twice as long as the forward pass, and hides the sending meanwhile. */
 const backwardShare = 2 / 3;
 
 /**
- * A step: what it computes; what the same processors do for a sum, which is what it takes in memory; and of the link's time
- * what the backward pass cannot hide, at least that of the last bucket, which is full only when the backward pass is over.
+ * The time of a step: its computation; the processors' work for a sum, which is the time of a sum in memory; and the
+ * part of the link's time that the backward pass cannot hide, at least that of the last bucket, which is full only at
+ * its end.
  */
 function stepMs({ link, memory }: { link: Link; memory: Link }, bytes: number, count: number, computeMs: number) {
   const sum = sumMs(link, bytes, count, Math.ceil(bytes / usualBucketBytes));
@@ -60,7 +66,10 @@ function stepMs({ link, memory }: { link: Link; memory: Link }, bytes: number, c
 }
 
 interface Measured {
-  /** Of a sum of one number of each, of all gradients' sum alone, of a step without sums, and of one with them. */
+  /**
+   * Milliseconds of a sum of one number each, of the sum of all gradients alone, of a step without sums, and of one
+   * with them.
+   */
   readonly message: number;
   readonly sum: number;
   readonly unsummed: number;
@@ -111,7 +120,7 @@ interface Check {
   readonly predicted: { readonly sum: number; readonly summed: number };
 }
 
-/** Of an earlier run, by its last line. */
+/** Reads the last line of an earlier run. */
 function readMeasured(file: string): MeasuredWays {
   const { checks } = JSON.parse(readFileSync(file, "utf8").trim().split("\n").at(-1)!) as { checks: readonly Check[] };
   const of = (way: Way) => new Map(checks.filter((check) => check.way === way).map((c) => [c.workload, c.measured]));
@@ -164,10 +173,10 @@ console.log(
 );
 
 const counts = [2, 4, 8, 16, 32, 64];
-/** Milliseconds that a server computes between two sums, by its speed and its batch; the sums are of these networks. */
+/** Milliseconds that a server computes between two sums, which depends on its speed and batch. */
 const computing = [2000, 500, 100];
 const networks = ["se-resnet-18", "se-resnet-50", "senet-154"];
-/** As much of a link's speed as was had of ten gigabits, but no more than memory gave. */
+/** A faster link reaches the same share of its speed as ten gigabits, but no more than memory. */
 const measuredGigabits = 8e-6 / links.get(10)!.perByte;
 const linkOf = (gigabits: number): Link => ({
   milliseconds: links.get(10)!.milliseconds,

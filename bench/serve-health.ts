@@ -1,4 +1,6 @@
-/** Asks a server for its health now and then, from a thread of its own: what other clients here do makes no answer late. */
+/**
+ * Checks a server's health regularly, in a separate thread, so that other clients here do not delay the measurement.
+ */
 
 import { Agent, get } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -7,7 +9,7 @@ import { parentPort, workerData } from "node:worker_threads";
 const { port, milliseconds } = workerData as { readonly port: number; readonly milliseconds: number };
 const agent = new Agent({ keepAlive: true });
 
-/** Milliseconds until the whole answer is here. */
+/** Milliseconds until the complete answer. */
 function ask(): Promise<number> {
   const start = performance.now();
   return new Promise((resolve, reject) => {

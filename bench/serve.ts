@@ -33,7 +33,7 @@ const { positionals, values } = parseArgs({
     rounds: { type: "string", default: "3" },
     connections: { type: "string", default: "1,8,32" },
     python: { type: "string", default: "python3" },
-    /** Only contenders with this in their names. */
+    /** Only contenders whose names contain this. */
     only: { type: "string", default: "" },
   },
 });
@@ -51,14 +51,14 @@ const bodies = readdirSync(folder, { recursive: true, encoding: "utf8" })
   .map((name) => formOf(readFileSync(join(folder, name))));
 if (bodies.length === 0) throw new Error(`there is no JPEG below ${folder}`);
 
-/** What a browser or `curl -F` sends, which both servers take. */
+/** A form as sent by browsers and `curl -F`, which both servers accept. */
 function formOf(jpeg: Buffer): Buffer {
   const head =
     '--b\r\ncontent-disposition: form-data; name="picture"; filename="a.jpg"\r\ncontent-type: image/jpeg\r\n\r\n';
   return Buffer.concat([Buffer.from(head), jpeg, Buffer.from("\r\n--b--\r\n")]);
 }
 
-/** Milliseconds until the whole answer is here, and its status; 0 where the connection broke. */
+/** Milliseconds until the complete answer, and its status; 0 if the connection broke. */
 function ask(agent: Agent, port: number, path: string, body?: Buffer): Promise<{ ms: number; status: number }> {
   const start = performance.now();
   const headers = body && { "content-type": "multipart/form-data; boundary=b", "content-length": body.length };
@@ -81,9 +81,9 @@ interface Turn {
   readonly perSecond: number;
   readonly p50: number;
   readonly p99: number;
-  /** Processor time of the server for a picture, in milliseconds. */
+  /** The server's processor time for a picture, in milliseconds. */
   readonly cpu: number;
-  /** Answered otherwise than with 200. */
+  /** Answers with another status than 200. */
   readonly refused: number;
   readonly health: { readonly p50: number; readonly p99: number };
 }
@@ -95,7 +95,7 @@ const quantiles = (times: readonly number[]) => {
   return { p50: quantile(sorted, 0.5), p99: quantile(sorted, 0.99) };
 };
 
-/** Of a process and those that it has started, as Linux counts it: in hundredths of a second. */
+/** Processor time of a process and its children; Linux counts it in hundredths of a second. */
 function processorMs(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, "latin1").split(") ").at(-1)!.split(" ");
   const own = 10 * (Number(fields[11]) + Number(fields[12]));
@@ -109,7 +109,10 @@ interface Running {
   readonly child: ChildProcess;
 }
 
-/** So many clients, each of which asks again as soon as it is answered; and one that looks at the server's health. */
+/**
+ * Runs this many clients, each of which sends the next request when its answer has arrived, and one that checks the
+ * server's health.
+ */
 async function load({ port, child }: Running, count: number): Promise<Turn> {
   const agent = new Agent({ keepAlive: true, maxSockets: count + 1 });
   const end = performance.now() + milliseconds;
@@ -205,7 +208,7 @@ async function started({ name, command }: Contender, port: number): Promise<Chil
   return undefined;
 }
 
-/** The last is for health, at twice the load. */
+/** The last one is for the health check, at twice the load. */
 const counts = [...connections, 2 * Math.max(...connections)];
 const firstPort = 18_080;
 const running: Running[] = [];
@@ -218,7 +221,7 @@ try {
     if (child === undefined) continue;
     running.push({ name: contender.name, port, child });
     turns[contender.name] = Object.fromEntries(counts.map((count) => [count, []]));
-    // Loops are compiled for speed, caches are filled.
+    // Warms up V8's compiler and the caches.
     const agent = new Agent({ keepAlive: true });
     for (let warm = 0; warm < 60; warm++) await ask(agent, port, "/v1/classify", bodies[warm % bodies.length]!);
     agent.destroy();

@@ -16,14 +16,14 @@ import { median } from "./measure.ts";
 
 const { values } = parseArgs({
   options: {
-    /** What is measured; default: both. */
+    /** What to measure; default: both. */
     only: { type: "string" },
     steps: { type: "string", default: "8" },
-    /** Imagenette's folder, and a weight file to begin with. */
+    /** Imagenette's folder, and the initial weights. */
     data: { type: "string" },
     weights: { type: "string" },
     classes: { type: "string", default: "n02102040,n03028079,n03445777" },
-    /** How often, each time with other pictures. */
+    /** Number of repetitions, with other pictures each time. */
     draws: { type: "string", default: "1" },
     threads: { type: "string", default: "1" },
   },
@@ -33,13 +33,13 @@ const server = createServer((request, response) => answer(request, response, tru
 await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 
-/** What a page did, and the processor seconds of its browser meanwhile, where the system says them. */
+/** A page's result, and the processor seconds of its browser, if the system reports them. */
 interface Done<T> {
   readonly value: T;
   readonly processorSeconds: number | undefined;
 }
 
-/** Each in a browser of its own, so that none inherits another's memory or compiled code. */
+/** Runs each in a separate browser, so that none shares memory or compiled code. */
 async function inPage<T>(work: (page: Page) => Promise<T>): Promise<Done<T>> {
   const profile = mkdtempSync(join(tmpdir(), "senet-bench-"));
   const args = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-gpu", "--disable-background-networking"];
@@ -58,7 +58,7 @@ async function inPage<T>(work: (page: Page) => Promise<T>): Promise<Done<T>> {
   }
 }
 
-/** Of the processes of a browser: that with its profile, and those that it began. */
+/** Processor time of a browser's processes: the one with this profile, and its children. */
 function processorSeconds(profile: string): number | undefined {
   if (!existsSync("/proc/self/stat")) return undefined;
   const processes = readdirSync("/proc")
@@ -70,7 +70,7 @@ function processorSeconds(profile: string): number | undefined {
         const isRoot = readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(profile);
         return [{ pid, parent: parts[1]!, isRoot, ticks: Number(parts[11]) + Number(parts[12]) }];
       } catch {
-        // It has ended meanwhile.
+        // It has ended in the meantime.
         return [];
       }
     });
@@ -84,7 +84,7 @@ function processorSeconds(profile: string): number | undefined {
 
 interface StepRow {
   readonly name: string;
-  /** Milliseconds, the median of the steps after the first; or why there is none. */
+  /** Milliseconds, the median of the steps after the first; or an error. */
   readonly step?: number;
   readonly fastest?: number;
   readonly first?: number;
@@ -150,15 +150,17 @@ interface TuneRow {
   readonly what: string;
   readonly draw: number;
   readonly seconds: number;
-  /** Of the whole browser, with loading, and asking afterwards. */
+  /** Of the whole browser, including loading and the test. */
   readonly processorSeconds: number | undefined;
-  /** Of the pictures that it was not trained on. */
+  /** Share of correct answers for pictures that it was not trained on. */
   readonly right: number;
   readonly of: number;
   readonly engine: string;
 }
 
-/** Three classes of 40 pictures, in a tab, then asked of 20 others of each. No two draws have a picture in common. */
+/**
+ * Trains on 40 pictures of each of three classes in a tab, then tests 20 others of each. No two draws share a picture.
+ */
 async function measureTuning(data: string, weights: string, draw: number): Promise<readonly TuneRow[]> {
   const labels = values.classes.split(",");
   const listed = (part: string, label: string, count: number) =>
@@ -169,7 +171,7 @@ async function measureTuning(data: string, weights: string, draw: number): Promi
   const train = Object.fromEntries(labels.map((label) => [`class ${label}`, listed("train", label, 40)]));
   const others = Object.fromEntries(labels.map((label) => [`class ${label}`, listed("val", label, 20)]));
   const file = readFileSync(weights).toString("base64");
-  // Everything else is as `fineTune` has it.
+  // All other settings are `fineTune`'s defaults.
   const head = { freeze: "backbone", epochs: 30 };
   const ways = [
     { what: "the head alone", runs: [head] },

@@ -29,11 +29,11 @@ import {
 } from "./workload.ts";
 
 const defaults = ["se-resnet-18@96x64", "se-resnet-50@224x16"];
-/** Of the first epoch, of one of pictures that are decoded anew, and of the others. */
+/** Targets for the first epoch, for an epoch with all pictures decoded anew, and for the others. */
 const targets = { first: 0.9, decoding: 0.9, cached: 0.95 } as const;
-/** A first epoch is tried where it takes no longer than so many turns. */
+/** The first epoch is measured only if it takes no longer than this many turns. */
 const mostTurns = 3;
-/** Steps of a turn that are not counted: until the batches that the loader makes ahead no longer flatter it. */
+/** The first steps of a turn are not counted: batches that the loader prepared before would flatter it. */
 const uncounted = 5;
 
 type Source = () => AsyncIterable<LabelledImages>;
@@ -42,7 +42,7 @@ async function* forever<T>(value: T): AsyncGenerator<T, never, undefined> {
   for (;;) yield value;
 }
 
-/** A turn is what an epoch of `senet train` does, step after step; a run lasts from one step's end to the next one's. */
+/** A turn runs steps as an epoch of `senet train` does; a run lasts from the end of one step to the end of the next. */
 function trainer(step: TrainingStep, source: Source): Contender {
   return async ({ milliseconds, runs }) => {
     const times: number[] = [];
@@ -60,12 +60,12 @@ function trainer(step: TrainingStep, source: Source): Contender {
       if (times.length >= runs && now >= end) break;
     }
     await settle();
-    // The mean, not a median: waiting for a batch comes in bursts, and all of it counts.
+    // The mean, not the median: waiting for batches comes in bursts, and all of it counts.
     return [times.reduce((sum, time) => sum + time, 0) / times.length];
   };
 }
 
-/** Milliseconds of a first epoch's steps, from the beginning of all that they need. */
+/** Milliseconds of the first epoch's steps, including all preparation. */
 async function firstEpoch(create: () => Promise<TrainingStep>, steps: number, source: Source): Promise<number> {
   const start = performance.now();
   const batches = source();
@@ -138,7 +138,7 @@ async function measure(name: string, all: Dataset, dataset: Dataset, settings: S
   ];
 }
 
-/** Each turn starts where an epoch starts, a new one each time. */
+/** Each turn starts a new epoch. */
 function nextEpochs(loader: Loader, first: number): Source {
   let epoch = first;
   return () => {
@@ -148,12 +148,12 @@ function nextEpochs(loader: Loader, first: number): Source {
   };
 }
 
-/** Epoch 0, without steps. */
+/** Runs epoch 0 without steps. */
 async function fillCache(loader: Loader): Promise<void> {
   for await (const _ of loader.epoch(0));
 }
 
-/** Evenly from all classes, so that few pictures stand for all. */
+/** Pictures evenly spread over all classes, as a sample. */
 function part(all: Dataset, count: number): Dataset {
   const wanted = Math.min(all.samples.length, count);
   const samples = Array.from({ length: wanted }, (_, i) => all.samples[Math.floor((i * all.samples.length) / wanted)]!);

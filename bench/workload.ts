@@ -1,4 +1,4 @@
-/** What is run: a model at a picture size and a batch size, written `se-resnet-50@224x16`. */
+/** A workload: a model with a picture size and batch size, written `se-resnet-50@224x16`. */
 
 import type { Profile } from "../src/cli/profile.ts";
 import type { Dataset } from "../src/data/dataset.ts";
@@ -29,23 +29,23 @@ export function parseWorkload(text: string): Workload {
   return { model: model!, imageSize: Number(side), batchSize: Number(batch) };
 }
 
-/** Everything else as `senet train` has it by default, and label smoothing. */
+/** The defaults of `senet train`, with label smoothing. */
 export const configOf = ({ model, imageSize, batchSize }: Workload): TrainingConfig =>
   trainingConfig({ model, imageSize, batchSize, labelSmoothing: 0.1 });
 
 /** Small enough that hundreds of steps on one batch stay finite. */
 export const learningRate = 1e-3;
 
-/** One of our sides of a comparison. */
+/** Our side of a comparison. */
 export interface Ours extends AsyncDisposable {
   readonly run: () => Promise<unknown>;
-  /** Where the time goes, if the executor tells. */
+  /** The time of each step, if the executor reports it. */
   readonly profile?: Profile;
 }
 
 /**
  * The inference graph after the passes, as `senet classify` runs it.
- * @param bits 8: as `senet quantize` makes it, with any steps, since nobody looks at the answers
+ * @param bits 8: as from `senet quantize`, but with arbitrary scales, since the answers are not used
  */
 export async function ourInference(executor: Executor, workload: Workload, threads: number, bits?: 8): Promise<Ours> {
   const network = model(workload.model);
@@ -57,13 +57,13 @@ export async function ourInference(executor: Executor, workload: Workload, threa
   return { run: () => executable.run(inputs), [Symbol.asyncDispose]: () => executable.dispose() };
 }
 
-/** What is learnt: without the running statistics. */
+/** The number of trained parameters, without running statistics. */
 export function countParameters({ model: name, imageSize }: Workload): number {
   const { parameters } = inferenceGraph(model(name), { batch: 1, imageSize });
   return parameters.filter(isTrainable).reduce((sum, { type }) => sum + sizeOf(type.shape), 0);
 }
 
-/** A training step over fresh weights. */
+/** A training step with fresh weights. */
 export function createStep(
   executor: Executor,
   network: Model,
@@ -116,7 +116,7 @@ export function trainingLoader(workload: Workload, dataset: Dataset, cacheBytes:
   });
 }
 
-/** The loader's batches, epoch after epoch, as long as they are wanted. */
+/** Yields the loader's batches, epoch after epoch. */
 export async function* endless(loader: Loader, firstEpoch = 0): AsyncGenerator<Batch, never, undefined> {
   if (loader.batches === 0) throw new Error("there are fewer pictures than a batch holds");
   for (let epoch = firstEpoch; ; epoch++) yield* loader.epoch(epoch);

@@ -1,4 +1,6 @@
-/** Which pictures look alike: `node dist/examples/features.js runs/first/best.safetensors a.jpg b.jpg c.jpg`. */
+/**
+ * Compares pictures by their features: `node dist/examples/features.js runs/first/best.safetensors a.jpg b.jpg c.jpg`.
+ */
 
 import { load } from "senet/node";
 

@@ -1,11 +1,11 @@
-/** Trains a network further on pictures of one's own: `node dist/examples/fine-tune.js pictures se-resnet-50 runs/tuned`. */
+/** Fine-tunes a network on your own pictures: `node dist/examples/fine-tune.js pictures se-resnet-50 runs/tuned`. */
 
 import { findLearningRate, load, train } from "senet/node";
 
 const [data = "pictures", weights = "runs/first/best.safetensors", out = "runs/tuned"] = process.argv.slice(2);
 
-// The first stages know edges and textures already: they stay as they are. What is behind them learns the less, the
-// nearer to the picture it is.
+// The first stages already know edges and textures, so they are not trained. The others learn more slowly the closer
+// they are to the input.
 const recipe = { weights, freeze: "stage1", layerDecay: 0.8, classWeights: "balanced", batchSize: 6 } as const;
 
 const { suggested, steepest } = await findLearningRate(data, { ...recipe, from: 1e-5, steps: 50 });
@@ -16,10 +16,10 @@ const run = await train(data, {
   epochs: 2,
   learningRate: suggested,
   out,
-  // What was kept of the weights, and what begins anew.
+  // Which weights were kept, and which start anew.
   say: (line) => console.log(line),
 });
 
-// The file carries its labels and how its pictures are prepared.
+// The file also holds the labels and the pre-processing.
 await using network = await load(run.best);
 console.log(`${run.best}: ${network.labels.join(", ")}; ${run.top1Error?.toFixed(1)} % wrong`);

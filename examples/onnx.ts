@@ -1,4 +1,4 @@
-/** A network for other programs: `node dist/examples/onnx.js runs/first/best.safetensors model.onnx`. */
+/** Exports a network for other programs: `node dist/examples/onnx.js runs/first/best.safetensors model.onnx`. */
 
 import { load } from "senet/node";
 
@@ -8,9 +8,9 @@ await using network = await load(weights);
 const { bytes, difference } = await network.exportOnnx(out);
 console.log(`${out}: ${bytes} bytes; logits differ by ${difference?.toExponential(1) ?? "(not checked)"}, relative`);
 
-// What others have to do with a picture first; it stands in the file's metadata too.
+// The pre-processing that other programs have to apply; it is also in the file's metadata.
 console.log(network.preprocessing);
 
-// It is opened as any other file.
+// It can be opened like any other file.
 await using again = await load(out);
 console.log(`${again.labels.length} classes: ${again.labels.join(", ")}`);

@@ -1,13 +1,13 @@
-/** One training by several processes: `mpirun -np 2 node dist/examples/several-processes.js pictures runs/together`. */
+/** Trains with several processes: `mpirun -np 2 node dist/examples/several-processes.js pictures runs/together`. */
 
 import { openJob, train } from "senet/node";
 
 const [data = "pictures", out = "runs/together"] = process.argv.slice(2);
 
-// Where nobody has started several, it is a job of one, and no MPI library is looked for.
+// Without a launcher it is a job of one process, and no MPI library is loaded.
 const job = await openJob();
 try {
-  // Each process says the same. A batch is that of all together, and every one learns from its part of it.
+  // Every process passes the same options. The batch is the total; each process trains on its part of it.
   const run = await train(data, {
     ranks: job,
     model: "se-resnet-8",
@@ -18,7 +18,7 @@ try {
     executor: "reference",
     out,
   });
-  // What all have, in their order: here how many pictures each could not read.
+  // Collects a value from all processes in their order: here how many pictures each could not read.
   const failures = await job.gather(Uint8Array.of(run.failures.length));
   if (job.rank === 0) {
     console.log(`${job.count} together: ${run.best}, top-1 error ${run.top1Error?.toFixed(1)} %`);
@@ -26,7 +26,7 @@ try {
   }
   await job.close();
 } catch (error) {
-  // The others would wait for this one.
+  // Otherwise the other processes would wait for this one.
   console.error(`${job.name(job.rank)}: ${error instanceof Error ? error.message : error}`);
   job.abort(1);
 }

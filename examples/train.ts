@@ -1,10 +1,10 @@
-/** Trains on a folder of pictures, and follows the run: `node dist/examples/train.js pictures runs/first`. */
+/** Trains on a folder of pictures and reports progress: `node dist/examples/train.js pictures runs/first`. */
 
 import { train } from "senet/node";
 
 const [data = "pictures", out = "runs/first"] = process.argv.slice(2);
 
-// Ctrl-C ends the run after the step under way, and saves; with `resume: true` it goes on.
+// Ctrl-C stops the run after the current step and saves it; `resume: true` continues it.
 const stop = new AbortController();
 process.once("SIGINT", () => stop.abort());
 

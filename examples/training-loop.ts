@@ -1,6 +1,6 @@
 /**
- * A training loop of one's own: gradients are added up over several batches and clipped before each update.
- * `node dist/examples/training-loop.js pictures loop.safetensors`
+ * Your own training loop: gradients are accumulated over several batches and clipped before each update. `node
+ * dist/examples/training-loop.js pictures loop.safetensors`
  */
 
 import {
@@ -51,14 +51,14 @@ const { executor } = await selectExecutor({ purpose: "training" });
   for (let epoch = 0; epoch < epochs; epoch++) {
     for await (const { images, labels } of loader.epoch(epoch)) {
       const { loss } = await step.gradients(images, labels, { index: batch });
-      // They lie open until the next call: sums are kept on the side, and put back when all are there.
+      // Valid until the next call: sums are kept in copies, and written back for the update.
       const gradients = step.gradientData;
       if (sums.length === 0) sums = gradients.map(({ length }) => new Float64Array(length));
       for (const [i, sum] of sums.entries()) for (let j = 0; j < sum.length; j++) sum[j]! += gradients[i]![j]!;
       if (++batch % accumulated !== 0) continue;
       for (const [i, sum] of sums.entries()) gradients[i]!.set(sum);
 
-      // The mean over the batches, and no longer than it may be.
+      // The mean over the batches, limited to the largest norm.
       const norm =
         Math.hypot(...sums.map((sum) => Math.sqrt(sum.reduce((total, x) => total + x * x, 0)))) / accumulated;
       const scale = Math.min(1, longest / norm) / accumulated;
@@ -67,7 +67,7 @@ const { executor } = await selectExecutor({ purpose: "training" });
       for (const sum of sums) sum.fill(0);
     }
   }
-  // Between steps the weights are the engine's.
+  // Between steps the engine has the current weights.
   await step.synchronise();
 }
 

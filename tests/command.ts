@@ -1,4 +1,4 @@
-/** Runs the `senet` command: as a user does, as a process of its own; or, which costs far less, in the test's process. */
+/** Runs the `senet` command: in a process of its own, as users do, or in the test's process, which is much faster. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -7,41 +7,41 @@ import { join } from "node:path";
 import { after } from "node:test";
 import { type Ran, ranToEnd } from "./ran.ts";
 
-/** A new folder, which goes when the tests of this file are done, or the test that asked for it is. */
+/** A new folder, removed after the tests of this file, or after the test that created it. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), "senet-test-"));
   after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** As bin/senet.js, but of the program that this very test was compiled with. */
+/** Like bin/senet.js, but for the compiled program under test. */
 export const launcher = join(temporaryFolder(), "senet.mjs");
 const main = new URL("../src/cli/main.js", import.meta.url).href;
 writeFileSync(launcher, `import { main } from ${JSON.stringify(main)};\nawait main(process.argv);\n`);
 
-/** What is in a run's folder; the number in the name of TensorBoard's event file is the time. */
+/** The files in a run's folder; N replaces the time in the name of TensorBoard's event file. */
 export const filesOfRun = (out: string): string[] =>
   readdirSync(out)
     .map((name) => name.replace(/(?<=^events\.out\.tfevents\.)\d+/, "N"))
     .sort();
 
-/** Of one that has begun. */
+/** The files of a run that has just started. */
 export const firstFiles: readonly string[] = ["config.json", "events.out.tfevents.N.senet", "run.json"];
 
 export interface RunOptions {
   readonly cwd?: string;
-  /** What a shell does before it becomes the process: `ulimit -f 100`. */
+  /** A shell command to run first: `ulimit -f 100`. */
   readonly shell?: string;
   readonly onStart?: (process: ChildProcess) => void;
-  /** Told all of standard error so far, each time that there is more. */
+  /** Called with all of standard error so far, whenever there is more. */
   readonly onStderr?: (stderr: string, process: ChildProcess) => void;
 }
 
 let before: Promise<unknown> = Promise.resolve();
 
 /**
- * `senet ...args` to its end, in this process: for all but signals, streams and what else concerns the process itself.
- * One at a time, however many are asked for.
+ * Runs `senet ...args` in this process, for everything except signals, streams and other properties of a process. Calls
+ * run one at a time.
  */
 export function senetHere(args: readonly string[], options: { readonly cwd?: string } = {}): Promise<Ran> {
   const ran = before.then(() => runHere(args, options));
@@ -50,7 +50,7 @@ export function senetHere(args: readonly string[], options: { readonly cwd?: str
 }
 
 async function runHere(args: readonly string[], { cwd }: { readonly cwd?: string }): Promise<Ran> {
-  // Loaded here: most tests want only a folder of this file.
+  // Imported here, since most tests only use this file's folders.
   const [{ run }, { collectOutput }] = await Promise.all([
     import("../src/cli/main.ts"),
     import("../src/cli/output.ts"),
@@ -70,7 +70,7 @@ async function runHere(args: readonly string[], { cwd }: { readonly cwd?: string
   }
 }
 
-/** `senet ...args` to its end, as a process. */
+/** Runs `senet ...args` as a process. */
 export function senet(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
   return runNode([launcher, ...args], options);
 }

@@ -45,18 +45,18 @@ interface Golden {
     readonly classes: number;
     readonly batch: number;
     readonly loss: number;
-    /** Of each parameter's gradient. */
+    /** Norm of each parameter's gradient. */
     readonly lengths: Readonly<Record<string, number>>;
   }[];
 }
 
 const expected = JSON.parse(readFileSync(golden("networks.json"), "utf8")) as Golden;
 
-/** Weights of larger ones take longer to write down than to use. */
+/** Creating the weights of larger networks takes longer than running them. */
 const quickNetworks: ReadonlySet<string> = new Set(["se-resnet-20", "resnet-20", "se-resnet-18-d"]);
 
 /**
- * @param part `quick`: the small ones, with batch norm folded or not in turn, and one training run; `rest`: what that
+ * @param part `quick`: the small ones, alternately with and without folded batch norm, and one training run; `rest`: what that
  * leaves out
  */
 export function networkTests(name: string, executor: Executor, part: "quick" | "rest"): void {
@@ -101,7 +101,7 @@ export function networkTests(name: string, executor: Executor, part: "quick" | "
       }
       await step.dispose();
       assertClose(losses.slice(0, 5), run.losses.slice(0, 5), 1e-4, "the first losses");
-      // Each step triples what another order of sums has left, with other threads for one.
+      // Each step triples the difference from another order of summation, for example with more threads.
       assertClose(losses, run.losses, 5e-4, "losses");
       for (const [statistic, sum] of Object.entries(run.runningStatistics)) {
         let found = 0;

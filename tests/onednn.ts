@@ -1,11 +1,11 @@
-/** oneDNN for tests, where the machine has it. */
+/** oneDNN for tests, if it is installed. */
 
 import type { Executor } from "../src/executors/executor.ts";
 import { createOnednnExecutor, type OnednnOptions } from "../src/executors/onednn/executor.node.ts";
 import { ortExecutor } from "../src/executors/ort/executor.node.ts";
 import { referenceExecutor } from "../src/executors/reference/reference.ts";
 
-/** The executor, or why it is not here. */
+/** The executor, or why it is not available. */
 export function onednnOrReason(
   precision: "float32" | "bf16",
   more: Pick<OnednnOptions, "layout"> = {},
@@ -17,7 +17,7 @@ export function onednnOrReason(
   }
 }
 
-/** Every executor that the machine has, by name, in float32. */
+/** All available executors, by name, in float32. */
 export function everyExecutor(): Readonly<Record<string, Executor>> {
   const onednn = onednnOrReason("float32");
   return {

@@ -1,4 +1,4 @@
-/** A server without threads or sockets, with networks that are small enough for a test. */
+/** A server without threads or sockets, with networks small enough for tests. */
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ import { encodeCheckpoint } from "../src/weights/checkpoint-write.ts";
 import { temporaryFolder } from "./command.ts";
 import { formulaCheckpoint } from "./explain.ts";
 
-/** Does in this thread what a thread of the server does, one thing after another. */
+/** Does the work of a server's thread in this thread, one job after another. */
 export class LocalHand implements Hand {
   readonly lost: Promise<Error> = new Promise(() => {});
   readonly #host: Host;
@@ -41,7 +41,7 @@ export class LocalHand implements Hand {
 
 const folder = temporaryFolder();
 
-/** A weight file of a small network. @param classes tell one network from another */
+/** A weight file of a small network. @param classes distinguishes networks */
 export function tinyWeights(classes: number, name = `${classes}.safetensors`): string {
   const path = join(folder, name);
   writeFileSync(path, Buffer.concat(encodeCheckpoint(formulaCheckpoint("se-resnet-20", classes, 16))));
@@ -59,14 +59,14 @@ export interface TestOptions extends Partial<AppSettings> {
   readonly queue?: number;
   readonly open?: () => Hand;
   readonly fetcher?: Fetcher;
-  /** Larger bodies of JSON are read in a thread; default: none. */
+  /** Larger JSON bodies are parsed in a thread; default: none. */
   readonly smallBytes?: number;
 }
 
 export interface TestServer extends App {
   readonly pool: Pool;
   readonly models: Models;
-  /** What it said. */
+  /** Its log messages. */
   readonly said: string[];
   ask(options: InjectOptions): Promise<LightMyRequestResponse>;
 }
@@ -74,7 +74,7 @@ export interface TestServer extends App {
 const opened: (() => Promise<void>)[] = [];
 after(() => Promise.all(opened.map((close) => close())));
 
-/** Ends with the tests of the file. */
+/** Stopped after the tests of the file. */
 export async function testServer(options: TestOptions = {}): Promise<TestServer> {
   const { sources, hands = 1, queue = 8, open = () => new LocalHand(), smallBytes = 2 ** 20, ...settings } = options;
   const said: string[] = [];
@@ -106,7 +106,7 @@ export const png = (background: string, width = 20, height = 18): Promise<Buffer
     .png()
     .toBuffer();
 
-/** The body of a form, with its header. */
+/** The body of a form, with its content type. */
 export function form(
   parts: readonly { readonly name: string; readonly filename?: string; readonly data: string | Buffer }[],
 ) {

@@ -1,4 +1,4 @@
-/** What several tests need: where things are, and how to compare numbers. */
+/** Shared by several tests: paths, and comparison of numbers. */
 
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
@@ -11,20 +11,20 @@ export const root: string = join(dirname(fileURLToPath(import.meta.url)), "..", 
 /** A committed golden file. */
 export const golden = (...path: string[]): string => join(root, "golden", ...path);
 
-/** A file of the shared data, which stands beside the checkout and may be absent. */
+/** A file of the shared data, which is next to the checkout and may be absent. */
 export const sharedData = (...path: string[]): string => join(root, "..", "shared", "data", ...path);
 
-/** `{ skip: reason }` where the shared file is absent; spread it into a test's options. */
+/** `{ skip: reason }` if the shared file is absent; spread it into a test's options. */
 export const needsShared = (...path: string[]): { skip: string | false } => ({
   skip: existsSync(sharedData(...path)) ? false : `../shared/data/${path.join("/")} is absent`,
 });
 
-/** In `npm test`; among the fast tests those that go through many of a kind take one of each. */
+/** True in `npm test`. Fast tests over many similar cases use one of each kind. */
 export const isThorough: boolean = process.env.SENET_TESTS === "all";
 
 /**
- * Asserts that two arrays agree: |found − expected| ≤ tolerance · max(|expected|) everywhere. Relative to the largest
- * value, not to each: sums that cancel have no relative accuracy of their own.
+ * Asserts that two arrays agree: |found − expected| ≤ tolerance · max(|expected|) for all elements. Relative to the
+ * largest value, since sums in which terms cancel have no relative accuracy.
  */
 export function assertClose(
   found: ArrayLike<number>,
@@ -39,7 +39,7 @@ export function assertClose(
   let worstIndex = 0;
   for (let i = 0; i < expected.length; i++) {
     const difference = Math.abs(found[i]! - expected[i]!);
-    // The negation also catches a difference that is not a number; nothing is worse than that.
+    // The negation also catches NaN.
     if (!(difference <= worst)) {
       worst = difference;
       worstIndex = i;

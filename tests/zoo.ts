@@ -1,9 +1,9 @@
-/** The zoo's networks for tests that go through all of them. */
+/** The zoo's networks, for tests over all of them. */
 
 import { zoo } from "../src/zoo/index.ts";
 import { isThorough } from "./support.ts";
 
-/** What tells one kind of block, stem and head from another: all of the config but how many blocks there are. */
+/** Identifies the kind of network: its config except for the number of blocks. */
 function kindOf({ config }: { readonly config: object }): string {
   return JSON.stringify(config, (key, value) => (key === "depths" || key === "hidden" ? undefined : value));
 }
@@ -17,5 +17,5 @@ const leastOfKind = entries.filter(([, entry]) => {
   return alike.every(([, other]) => blocksOf(entry) <= blocksOf(other));
 });
 
-/** All of them in `npm test`; among the fast tests the least deep one of each kind. */
+/** All of them in `npm test`; for fast tests, the shallowest of each kind. */
 export const networks = isThorough ? entries : leastOfKind;

@@ -1,4 +1,4 @@
-// The same step in TensorFlow.js, whose convolutions want channels last.
+// The same step in TensorFlow.js, whose convolutions need channels last.
 
 import { lossBy, workOf } from "./walk.js";
 
@@ -66,7 +66,7 @@ export async function stepOf({ graph: shape, images, labels, device }) {
       tf.tidy(() => variables[name].assign(variables[name].sub(moved.mul(rate))));
       gradient.dispose();
     }
-    // The last weights, so that all of it has been computed.
+    // Reads the last weights, so that everything has been computed.
     await Object.values(variables).at(-1).data();
     const loss = (await value.data())[0];
     value.dispose();

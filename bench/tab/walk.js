@@ -1,6 +1,6 @@
-// Our graph as another library computes it: it is walked node by node, so that all do the same work.
+// Runs our graph with another library, node by node, so that all do the same work.
 
-/** The forward graph with its loss, and the weights that ours begins with. */
+/** The forward graph with its loss, and our initial weights. */
 export async function workOf({ batch, imageSize, model: name }) {
   const senet = await import("senet");
   const network = senet.model(name, 10);
@@ -11,8 +11,8 @@ export async function workOf({ batch, imageSize, model: name }) {
 }
 
 /**
- * @param ops by operation: what makes a node's output of its inputs
- * @param last told of values that nothing reads any more
+ * @param ops for each operation, a function from a node's inputs to its output
+ * @param last called with values that are no longer needed
  */
 export function lossBy(graph, ops, { image, targets, parameters, take = (value) => value }) {
   const reads = new Map();
@@ -29,7 +29,7 @@ export function lossBy(graph, ops, { image, targets, parameters, take = (value) 
   };
   const loss = graph.outputs.get("loss");
   for (const node of graph.nodes) {
-    // Running statistics are left out, for the others' good.
+    // Running statistics are skipped, in the others' favour.
     if (node.op === "runningAverage") continue;
     const rule = ops[node.op];
     if (rule === undefined) throw new Error(`no rule for ${node.op}`);
