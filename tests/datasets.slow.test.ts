@@ -1,7 +1,7 @@
 /** Data sets that are no folder, through the commands. */
 
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { test } from "node:test";
 import { Loader } from "../src/data/loader.node.ts";
@@ -11,7 +11,7 @@ import { renderScene } from "../src/demo/write.node.ts";
 import { imagenetPreprocessing } from "../src/images/preprocess.ts";
 import { fingerprintOf } from "../src/train/fingerprint.ts";
 import { openWeights } from "../src/weights/open.node.ts";
-import { senet, temporaryFolder } from "./command.ts";
+import { senet, senetHere, temporaryFolder } from "./command.ts";
 import { fileHandler, serve } from "./server.ts";
 import { needsShared, sharedData } from "./support.ts";
 import { joined, type Member, tarOf } from "./tar.ts";
@@ -103,7 +103,7 @@ const cases: readonly Case[] = [
 ];
 
 for (const { name, make, classes, places = () => [], parts = [], evaluated: measuring = () => [] } of cases) {
-  test(`${name}: trained on, gone on with, evaluated and reported`, async () => {
+  test(`${name}: trained on, gone on with, evaluated and previewed`, async () => {
     const data = await make();
     const out = join(temporaryFolder(), "run");
     const sizes = ["--image-size", "32", "--batch-size", "16", "--evaluation-resize", "32"];
@@ -125,6 +125,11 @@ for (const { name, make, classes, places = () => [], parts = [], evaluated: meas
     const errors = metrics.map((line) => (JSON.parse(line) as { validationTop1Error: number }).validationTop1Error);
     assert.ok(errors.includes(top1_error), `${top1_error} is not among ${errors}`);
     assert.deepEqual((await openWeights(weights)).labels, classes);
+    const few = ["--pictures", "2", "--variants", "1", "--image-size", "16"];
+    const sheet = join(out, "sheet.png");
+    const seen = await senetHere(["data", "preview", data, "--out", sheet, ...few, ...places(data), ...parts]);
+    assert.equal(seen.code, 0, seen.stderr);
+    assert.ok(existsSync(sheet));
   });
 }
 
