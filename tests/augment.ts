@@ -1,4 +1,4 @@
-/** What golden/make_augment.py recorded, and how drawn numbers are compared with a distribution. */
+/** The results of golden/make_augment.py, and comparison of random numbers with a distribution. */
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -26,7 +26,7 @@ interface Recorded {
     readonly pixels: string;
   }[];
   readonly hard: { readonly width: number; readonly height: number; readonly pixels: string };
-  /** Hashes of what becomes of `source` and of `hard`. */
+  /** Hashes of the results for `source` and `hard`. */
   readonly pillow: readonly { readonly name: string; readonly argument: number; readonly sha256: readonly string[] }[];
   readonly affine: readonly {
     readonly hard: boolean;
@@ -93,10 +93,10 @@ export const recorded: Recorded = JSON.parse(readFileSync(golden("augment.json")
 
 /** 61 · 47 pixels, smooth. */
 export const source: Picture = { ...recorded.source, data: bytesOf(recorded.source.pixels) };
-/** 32 · 24 pixels of all kinds, none like its neighbours. */
+/** 32 · 24 pixels, each unlike its neighbours. */
 export const hard: Picture = { ...recorded.hard, data: bytesOf(recorded.hard.pixels) };
 
-/** The picture, in memory of its own. */
+/** A copy of the picture. */
 export const copyOf = (picture: Picture): Picture => ({ ...picture, data: picture.data.slice() });
 
 export const sha256 = (data: Uint8Array): string => createHash("sha256").update(data).digest("hex");
@@ -115,8 +115,8 @@ export function difference(a: Uint8Array, b: Uint8Array): { readonly mean: numbe
 }
 
 /**
- * Asserts that the numbers have this mean and deviation: within five deviations of a mean of so many draws (of two,
- * where the expected one is drawn too), and 3 %.
+ * Asserts that the numbers have this mean and deviation: within five standard deviations of the mean (of two means, if
+ * the expected one is also random), and 3 %.
  */
 export function assertSpread(values: readonly number[], [mean, deviation]: Spread, what: string, drawn = true): void {
   const n = values.length;

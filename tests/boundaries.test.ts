@@ -1,4 +1,4 @@
-/** Who may import what: the way of the data goes one way, and only Node's own files know Node. */
+/** Which parts may import which: data flows in one direction, and only files for Node use Node. */
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
@@ -7,8 +7,8 @@ import { test } from "node:test";
 import { root } from "./support.ts";
 
 /**
- * Each part of `src` (a folder, or a file directly in it) and the parts that it may import, itself aside. Types count
- * as anything else does. `passes` knows of the executors what weights are, and no engine.
+ * Each part of `src` (a folder, or a file directly in it) and the other parts that it may import, including for types.
+ * `passes` may use the executors' types for weights, but no engine.
  */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   errors: [],
@@ -40,7 +40,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   executors: ["errors", "event-loop", "files", "machine.node", "packages.node", "names", "tensor", "ir", "optim"],
   passes: ["errors", "tensor", "ir", "executors"],
   images: ["errors", "config-key", "files", "machine.node", "packages.node", "memory.node", "random", "tensor"],
-  // Of the networks that the tensors in a file are of, formats know nothing.
+  // Formats know nothing about the networks whose tensors a file contains.
   formats: ["errors", "tensor", "text-file"],
   pull: ["errors", "files", "names", "formats"],
   data: [
@@ -118,7 +118,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     ...["errors", "names", "tensor", "memory.node", "zoo", "executors", "images", "weights", "pull", "evaluate"],
     ...["explain", "api"],
   ],
-  // Only where a server listens.
+  // Only used where a server listens.
   app: ["errors", "files", "serve"],
   demo: ["errors", "files", "random", "tensor", "images"],
   web: [
@@ -142,20 +142,20 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-/** These stand below everything. */
+/** Every part may import these. */
 const bottoms = ["text", "text-output", "schema", "schema-types", "protobuf-writer", "disposal"];
 
-/** These stand on top of everything: the three entry points and the commands. */
+/** These may import every part: the three entry points and the commands. */
 const tops = ["index", "index.node", "index.web", "cli"];
 
-/** Packages and modules that only Node has. */
+/** Packages and modules that exist only in Node. */
 const needsNode = (specifier: string) =>
   specifier.startsWith("node:") || ["fastify", "koffi", "onnxruntime-node", "sharp", "undici"].includes(specifier);
-/** Everything else that the library may ask for. */
+/** Other packages that the library may import. */
 const runsAnywhere = ["@bufbuild/protobuf/wire", "h5wasm"];
 const mayUseNode = (file: string) => file.startsWith("cli/") || /\.(node|test)\.ts$/.test(file);
 
-/** What a file imports, exports from, or loads when it needs it; types too. */
+/** A file's imports, re-exports and dynamic imports, including those of types. */
 function importsOf(source: string): string[] {
   const code = source.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "");
   const patterns = [

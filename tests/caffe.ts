@@ -1,4 +1,4 @@
-/** Caffe's layers of one of our networks, for tests of what reads them. */
+/** One of our networks as Caffe layers, for tests of their readers. */
 
 import assert from "node:assert/strict";
 import type { CaffeLayer } from "../src/formats/caffemodel.ts";
@@ -7,10 +7,10 @@ import { caffePlace } from "../src/import/rename.ts";
 import type { Graph, Parameter, Value } from "../src/ir/graph.ts";
 import type { Shape, Tensor } from "../src/tensor.ts";
 
-/** What a blob is; `factor` is what a BatchNorm's statistics are to be divided by. */
+/** A blob's meaning; `factor` is the divisor of a BatchNorm's statistics. */
 export type CaffePart = "weight" | "bias" | "gamma" | "beta" | "mean" | "variance" | "factor";
 
-/** The layers with weights of `graph` as `naming` calls them, their blobs made by `blob`. */
+/** The layers of `graph` with weights, named as in `naming`, with blobs made by `blob`. */
 export function caffeLayers(
   graph: Graph,
   naming: CaffeNaming,
@@ -43,7 +43,7 @@ export function caffeLayers(
   });
 }
 
-/** The definition of one of our networks in Caffe's words, a layer a line, its weights where `caffeLayers` has them. */
+/** The Caffe definition of one of our networks, with its weights as in `caffeLayers`. */
 export function caffePrototxt(graph: Graph, naming: CaffeNaming): string {
   const [image] = graph.inputs;
   const side = image!.type.shape[3];
@@ -51,7 +51,7 @@ export function caffePrototxt(graph: Graph, naming: CaffeNaming): string {
     'name: "network"',
     `layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: ${side} dim: ${side} } } }`,
   ];
-  /** The blobs that hold our values. */
+  /** The blobs that contain our values. */
   const blobs = new Map<Value, string>([[image!, "data"]]);
   const parameters = new Map<Value, Parameter>(graph.parameters.map((parameter) => [parameter, parameter]));
   const layer = (name: string, type: string, bottoms: readonly string[], options = "") => {

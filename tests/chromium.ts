@@ -1,6 +1,6 @@
 /**
- * ONNX Runtime of a page in Chromium, as an executor for suites that run here: graphs are lowered by our code as in the page,
- * and its WebAssembly, or its WebGPU, computes.
+ * ONNX Runtime of a page in Chromium, as an executor for test suites in Node: our code lowers graphs as in the page,
+ * and the page's WebAssembly or WebGPU runs them.
  */
 
 import { existsSync } from "node:fs";
@@ -11,7 +11,7 @@ import type { OnnxRuntime, OnnxSession, OnnxTensor } from "../src/executors/ort/
 import { needsBrowser, type OpenPage } from "./page.ts";
 import { root } from "./support.ts";
 
-/** `{ skip: reason }` where there is no browser, or no ONNX Runtime for it; spread it into a test's options. */
+/** `{ skip: reason }` if there is no browser or no ONNX Runtime for it; spread it into a test's options. */
 export const needsWebRuntime: { skip: string | false } =
   needsBrowser.skip !== false || existsSync(join(root, "web", "node_modules", "onnxruntime-web"))
     ? needsBrowser
@@ -83,8 +83,8 @@ export interface WebRuntimeOptions {
 }
 
 /**
- * The executor over the page's ONNX Runtime. Chromium's renderer dies once in a long while on a busy machine, whatever it
- * computes: its sessions are made anew in another page, and what was asked is asked again. A second time it is a fault.
+ * The executor that uses the page's ONNX Runtime. On a busy machine Chromium's renderer crashes very rarely, whatever
+ * it computes: then sessions are created again in another page and the request is repeated. A second crash is an error.
  */
 export async function executorIn(first: OpenPage, options: WebRuntimeOptions): Promise<Executor> {
   const { provider, threads } = options;

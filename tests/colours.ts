@@ -1,4 +1,6 @@
-/** A network of known answers, for tests of all that lies between files and errors: it tells red, green and blue. */
+/**
+ * A network with known answers, for tests of everything between files and errors: it recognises red, green and blue.
+ */
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -9,7 +11,9 @@ import { encodeCheckpoint } from "../src/weights/checkpoint-write.ts";
 import { initialWeights } from "../src/weights/init.ts";
 import { inferenceGraph, type Model, type ModelConfig } from "../src/zoo/index.ts";
 
-/** The class of red, of green and of blue pictures: kit fox, English setter and Siberian husky, 0 to 2 in the list's order. */
+/**
+ * The classes of red, green and blue pictures: kit fox, English setter and Siberian husky, 0 to 2 in the list's order.
+ */
 export const colourClasses = ["n02119789", "n02100735", "n02110185"] as const;
 
 const config: ModelConfig = {
@@ -27,7 +31,7 @@ const config: ModelConfig = {
   dropout: 0,
 };
 
-/** Crops of 8 from 16; as PyTorch's networks want it (RGB, mean and deviation) or Caffe's (BGR, means). */
+/** Crops of 8 from 16 pixels, pre-processed as for PyTorch (RGB, mean and deviation) or Caffe (BGR, means). */
 export const colourInput: Readonly<Record<"rgb" | "bgr", Preprocessing>> = {
   rgb: { ...imagenetPreprocessing, resize: 16, crop: 8 },
   bgr: {
@@ -37,15 +41,15 @@ export const colourInput: Readonly<Record<"rgb" | "bgr", Preprocessing>> = {
 };
 
 /**
- * The probability of each colour's class rises with the mean of that channel. The labels are searched for
- * `colourClasses`; the order of channels is that of the pre-processing.
+ * The probability of each colour's class rises with the mean of its channel. `colourClasses` are looked up in the
+ * labels; the order of channels is that of the pre-processing.
  */
 export function colourNetwork(labels: readonly string[], preprocessing: Preprocessing, name = "colours"): Checkpoint {
   const model: Model = { name, config, classes: labels.length };
   const graph = inferenceGraph(model, { batch: 1, imageSize: preprocessing.crop });
   const weights = initialWeights(graph, 0);
   const dataOf = (parameter: string) => weights.get(parameter)!.data;
-  // The middle of the first convolution hands the three channels on; the block adds nothing; the classifier looks.
+  // The centre of the first convolution passes the three channels on; the block adds nothing; the classifier decides.
   for (const convolution of ["conv1", "layer1.0.conv1", "layer1.0.conv2"]) dataOf(`${convolution}.weight`).fill(0);
   for (let channel = 0; channel < 3; channel++) dataOf("conv1.weight")[(channel * 3 + channel) * 9 + 4] = 1;
   dataOf("fc.weight").fill(0);
@@ -65,7 +69,7 @@ export function writeCheckpoint(path: string, checkpoint: Checkpoint): void {
 
 type Colour = readonly [number, number, number];
 
-/** A PNG of one colour, with a square of another in its middle where `middle` is given. */
+/** A PNG of one colour, with a square of another colour in its centre if `middle` is given. */
 export async function drawPicture(path: string, colour: Colour, middle: Colour = colour): Promise<void> {
   const [width, height] = [26, 20];
   const data = new Uint8Array(width * height * 3);

@@ -1,6 +1,6 @@
 /**
- * The one suite that every executor passes: values and gradients of every operation against PyTorch's
- * (golden/ops.safetensors), and the promises of the executor interface.
+ * The suite that every executor must pass: values and gradients of every operation against PyTorch's
+ * (golden/ops.safetensors), and the guarantees of the executor interface.
  */
 
 import assert from "node:assert/strict";
@@ -30,7 +30,7 @@ import { assertClose, golden } from "./support.ts";
 type FloatDType = "float32" | "float64";
 
 export interface ConformanceOptions {
-  /** Stands before each test's name. */
+  /** Prefix of each test's name. */
   readonly name: string;
   readonly executor: Executor;
   /** The largest difference allowed, relative to the largest expected value of a tensor. */
@@ -38,30 +38,30 @@ export interface ConformanceOptions {
   readonly dtypes: readonly FloatDType[];
   /** `quick`: one of each kind; `rest`: what that leaves out; default: all. */
   readonly part?: "quick" | "rest";
-  /** What this executor leaves out, and the reason: a test's name (`maxPool/ties`), or an operation (`maxPool`) for all of its tests. */
+  /** Skipped tests, with reasons: a test's name (`maxPool/ties`), or an operation (`maxPool`) for all of its tests. */
   readonly skip?: Readonly<Record<string, string>>;
 }
 
 // --- the golden cases ---
 
-/** Operations of a forward pass; the others are reached through their gradients, or have a test of their own below. */
+/** Operations of a forward pass; the others are tested through their gradients or by a test below. */
 type ForwardOp = Exclude<
   Op,
   `${string}Backward` | `${string}BackwardInput` | `${string}BackwardWeight` | "runningAverage" | "after" | "fill"
 >;
 
-/** As golden/make_ops.py writes it: names of the operands, whose tensors are `<case>/<operand>`. */
+/** A case from golden/make_ops.py: names of the operands, whose tensors are `<case>/<operand>`. */
 interface GoldenCase<K extends ForwardOp = ForwardOp> {
   readonly name: string;
   readonly op: K;
   readonly attrs: Attrs[K];
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  /** The inputs whose gradients are there, as `<case>/d<input>`; the gradient that comes in is `<case>/d<first output>`. */
+  /** The inputs with gradients, as `<case>/d<input>`; the incoming gradient is `<case>/d<first output>`. */
   readonly gradients: readonly string[];
 }
 
-/** Forward operations that nothing is differentiated through. */
+/** Forward operations without gradients. */
 const valuesOnly: ReadonlySet<string> = new Set<ForwardOp>(["channelSum", "softmax"]);
 
 const roles: Readonly<Record<string, Role>> = {
@@ -91,7 +91,10 @@ interface Fixture {
   readonly feeds: ReadonlyMap<string, Tensor>;
 }
 
-/** A graph of one golden operation (its weights as parameters, all else as inputs), with the nodes of its gradients if asked. */
+/**
+ * A graph of one golden operation (its weights as parameters, everything else as inputs), with its gradients if
+ * requested.
+ */
 function fixtureOf(
   { name, op, attrs, inputs, outputs, gradients }: GoldenCase,
   operand: (name: string) => Tensor,
@@ -116,12 +119,12 @@ function fixtureOf(
   return { graph: differentiate(builder.build(), { of, wrt, seed }), weights, feeds };
 }
 
-/** An output of the graph as the golden file calls it: `gradient/x` is `dx`. */
+/** The golden file's name of an output: `gradient/x` is `dx`. */
 const goldenName = (output: string): string => output.replace(/^gradient\//, "d");
 
 // --- numbers for the other tests ---
 
-/** Numbers in −1 to 1 without a pattern that a test could depend on. */
+/** Numbers from −1 to 1, without a pattern on which a test could depend. */
 function noise(shape: Shape, seed: number): number[] {
   return Array.from({ length: sizeOf(shape) }, (_, i) => Math.sin((i + 1) * 12.9898 + seed * 78.233));
 }
@@ -140,7 +143,7 @@ const isError =
     return true;
   };
 
-/** A residual SE unit and a head, forward only: whatever an engine fuses or folds is in it. */
+/** A residual SE unit and a head, forward only, with everything that engines fuse or fold. */
 function seNetwork(dtype: FloatDType, batch: number): { graph: Graph; weights: Weights } {
   const builder = new GraphBuilder(`network of batch ${batch}`);
   const weights = new Map<string, Tensor>();
@@ -173,22 +176,22 @@ function seNetwork(dtype: FloatDType, batch: number): { graph: Graph; weights: W
 
 interface Rule {
   readonly name: string;
-  /** The quick ones have states of each size, an average, lookahead, and rates of their own. */
+  /** The quick ones cover every number of states, averages, lookahead, and changing rates. */
   readonly quick?: true;
   readonly optimizer: OptimizerConfig;
   readonly decay: number;
-  /** Factors of the rate, in turn; default: 1. */
+  /** Factors of the rate, step by step; default: 1. */
   readonly rates?: readonly number[];
-  /** Of each step, where the rule takes it from there. */
+  /** The momentum of each step, for rules that take it from there. */
   readonly momenta?: readonly number[];
-  /** Updates that were made before; default: none. */
+  /** Number of earlier updates; default: none. */
   readonly first?: number;
   readonly average?: AverageConfig;
-  /** How much more than others it may differ by. */
+  /** Factor of the usual tolerance. */
   readonly tolerance?: number;
 }
 
-/** With an eps so large that Adam does not blow up the last bit of a gradient near zero. */
+/** eps is so large that Adam does not amplify rounding errors of gradients near zero. */
 const rules: readonly Rule[] = [
   { name: "Nesterov's momentum and decay", quick: true, optimizer: { name: "sgd", nesterov: true }, decay: 0.1 },
   { name: "momentum alone", optimizer: { name: "sgd" }, decay: 0 },
@@ -227,7 +230,8 @@ const rules: readonly Rule[] = [
     decay: 0.1,
     average: { decay: 0.4, warmup: false },
   },
-  // What a gradient of few samples has in no direction is noise, which orthogonal matrices have as much of as of the rest.
+  // In directions in which a gradient of few samples has only noise, orthogonal matrices have as much of it as in
+  // others.
   { name: "Muon", quick: true, optimizer: { name: "muon", eps: 0.01 }, decay: 0.1, tolerance: 100 },
   {
     name: "Muon without Nesterov at rates of their own",
@@ -249,7 +253,7 @@ const rules: readonly Rule[] = [
   { name: "AdamW at rates of their own", optimizer: { name: "adamw", eps: 0.01 }, decay: 0.1, rates: [0.5, 2] },
 ];
 
-/** Decays what has more than one extent. */
+/** Decays parameters with more than one dimension. */
 const ruleOf = ({ parameters }: Graph, { optimizer, decay, rates = [1], average }: Rule): UpdateRule =>
   updateRule({
     optimizer,
@@ -261,8 +265,8 @@ const ruleOf = ({ parameters }: Graph, { optimizer, decay, rates = [1], average 
   });
 
 /**
- * What engines keep in layouts of their own, with its gradients: convolutions with whole blocks of channels, with few, with
- * groups; a layer of single positions, a head; vectors; a weight that is used twice.
+ * Parameters that engines keep in their own layouts, with their gradients: convolutions with whole blocks of channels,
+ * with few channels, with groups; a layer of single positions, a head; vectors; a weight that is used twice.
  */
 function trainable(dtype: FloatDType): {
   graph: Graph;
@@ -273,7 +277,7 @@ function trainable(dtype: FloatDType): {
   const weights = new Map<string, Tensor>();
   const parameter = (name: string, shape: Shape, role: Role): Value => {
     const values = noise(shape, weights.size);
-    // Small enough that three steps stay tame.
+    // Small enough to stay stable for three steps.
     weights.set(
       name,
       floats(
@@ -381,7 +385,7 @@ export function conformance({ name, executor, tolerance, dtypes, part, skip = {}
           for (const training of [false, true]) {
             const { graph, weights, feeds } = fixtureOf(entry, operand, training);
             const executable = await executor.compile(graph, weights, { weights: training ? "live" : "frozen" });
-            // The second run finds what the first left behind.
+            // The second run starts from what the first one left in memory.
             for (const run of [1, 2]) {
               const found = await executable.run(feeds);
               assert.deepEqual([...found.keys()].sort(), [...graph.outputs.keys()].sort());
@@ -641,14 +645,14 @@ export function conformance({ name, executor, tolerance, dtypes, part, skip = {}
             told.push(parameter);
             given.set(parameter, norm(data));
             numbers += data.length;
-            // Nobody but the caller needs it any more.
+            // The executor must not need it any more.
             scaleInPlace(data, 3);
           },
         });
         const reference = await referenceExecutor.compile(graph, trainable(dtype).weights);
         const truth = await reference.run(feeds(0));
         await trainer.gradients(feeds(0));
-        // Each once, and as it will stay.
+        // Each once, with its final value.
         assert.deepEqual([...told].sort(), [...weights.keys()].sort());
         for (const [parameter, length] of given) {
           assertClose([length], [norm(truth.get(`d${parameter}`)!.data)], 10 * tolerance, `length of d${parameter}`);
@@ -660,7 +664,7 @@ export function conformance({ name, executor, tolerance, dtypes, part, skip = {}
         const whole = Math.hypot(...trainer.gradientData.map(norm));
         const lengths = [...weights.keys()].map((name) => norm(truth.get(`d${name}`)!.data));
         assertClose([whole], [Math.hypot(...lengths)], 10 * tolerance, "length of all gradients");
-        // Half of what is doubled is what it was.
+        // Halving the doubled gradients restores them.
         for (const data of trainer.gradientData) scaleInPlace(data, 2);
         await trainer.update({ rate: 0.05, step: 0, scale: 0.5 });
         await trainer.synchronise();

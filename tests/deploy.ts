@@ -1,4 +1,4 @@
-/** What deploy/Dockerfile says, read so far that its steps can be done without Docker. */
+/** Parses deploy/Dockerfile so that its steps can be run without Docker. */
 
 export interface Step {
   /** `RUN`, `COPY`, ... */

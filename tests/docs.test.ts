@@ -1,4 +1,4 @@
-/** The documents keep up with the code: variables are all in the table, links and citations lead somewhere. */
+/** The documents agree with the code: all environment variables are in the table, and links and citations exist. */
 
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -33,10 +33,10 @@ const code = [
   ".ci/run",
 ];
 
-/** This project's environment variables that a text names. */
+/** This project's environment variables named in a text. */
 const variablesIn = (text: string): readonly string[] => [...new Set(text.match(/\bSENET_[A-Z0-9_]*[A-Z0-9]/g))];
 
-/** The table's rows: what is in the first column, and the files that the last one links to. */
+/** The table's rows: the first column, and the files to which the last one links. */
 function environmentRows(): ReadonlyMap<string, readonly string[]> {
   const rows = read("docs/environment.md")
     .split("\n")
@@ -114,7 +114,7 @@ test("no table of the README is wider than a screen", () => {
     .split("\n")
     .filter((line) => line.startsWith("|"));
   assert.ok(rows.length > 20);
-  // What is read of a link is its text.
+  // Only a link's text counts.
   const wide = rows.filter((row) => row.replaceAll(/\[([^\]]*)\](?:\([^)]*\)|\[\w+\])/g, "$1").length > 120);
   assert.deepEqual(wide, []);
 });
@@ -125,7 +125,7 @@ test("the README leads to every document", () => {
   assert.deepEqual(unnamed, []);
 });
 
-/** The programs of the tour, each with what the tour shows of their output since the one before. */
+/** The programs in the tour, each with the parts of its output that the tour shows. */
 function programsOf(tour: string): { readonly code: string; readonly excerpts: readonly string[] }[] {
   const programs: { code: string; excerpts: string[] }[] = [];
   for (const [, language, content] of tour.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)) {
@@ -135,7 +135,7 @@ function programsOf(tour: string): { readonly code: string; readonly excerpts: r
   return programs;
 }
 
-/** What a module prints by `console.log`, run in this process. */
+/** The output of a module's `console.log`, run in this process. */
 async function printedBy(code: string): Promise<string> {
   const lines: string[] = [];
   const { log } = console;
@@ -154,7 +154,7 @@ test("docs/tour.md shows what its programs print", async () => {
   const entry = JSON.stringify(new URL("../src/index.js", import.meta.url).href);
   for (const { code, excerpts } of programs) {
     const output = await printedBy(code.replaceAll('from "senet"', `from ${entry}`));
-    // The tour breaks long lines, and leaves out lines where it has three dots.
+    // The tour wraps long lines, and replaces omitted lines by three dots.
     const printed = ` ${output.replaceAll(/\s+/g, " ")} `;
     for (const excerpt of excerpts) {
       let end = 0;
@@ -197,7 +197,7 @@ test("what CONTRIBUTING names is there: files, commands, and the rows of the tab
   assert.deepEqual(missing, []);
   const { scripts } = JSON.parse(read("package.json")) as { readonly scripts: Readonly<Record<string, string>> };
   for (const [, script] of text.matchAll(/^npm run ([\w:]+)/gm)) assert.ok(scripts[script!] !== undefined, script);
-  // Each is a file and a row: what is named as the place of the row imports what is named as the file.
+  // Each is a file and a row: the file of the table imports the file of the row.
   for (const [table, file] of [
     ["src/zoo/families.ts", "./layers.ts"],
     ["src/formats/formats.ts", "./caffe-hdf5.ts"],
@@ -207,9 +207,9 @@ test("what CONTRIBUTING names is there: files, commands, and the rows of the tab
   }
 });
 
-/** What comments cite: `docs/networks.md, 1.2 and trap 5` as `["docs/networks.md", ["1.2", "trap 5"]]`. */
+/** Citations in comments: `docs/networks.md, 1.2 and trap 5` as `["docs/networks.md", ["1.2", "trap 5"]]`. */
 function citationsIn(source: string): readonly (readonly [document: string, places: readonly string[]])[] {
-  // A comment that goes on in the next line is one text.
+  // Joins comments of several lines.
   const text = source.replace(/\n[ \t]*(?:\*|\/\/|#)?[ \t]*/g, " ");
   const place = "(?:trap \\d+|\\d+(?:\\.\\d+)?)";
   const citation = new RegExp(

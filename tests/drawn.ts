@@ -1,4 +1,4 @@
-/** A data set that a test can afford: a few small pictures of three classes, each of a colour of its own. */
+/** A small data set for tests: a few pictures of three classes, each with its own colour. */
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ const colours = { blue: [40, 60, 200], green: [50, 180, 70], red: [210, 60, 50] 
 
 /**
  * Writes `train/CLASS/N.ppm`, `val/CLASS/N.ppm` and, of each class, one picture in `held-back/`.
- * @returns the pictures that are held back
+ * @returns the pictures in `held-back/`
  */
 export function writeDrawnPictures(folder: string, { train = 4, val = 2, size = 40 } = {}): string[] {
   return Object.entries(colours).map(([name, colour], label) => {

@@ -1,4 +1,4 @@
-/** Small graphs in eight bits, each with one operation that engines fuse, and how far engines may differ on them. */
+/** Small graphs in eight bits, each with an operation that engines fuse, and the allowed difference between engines. */
 
 import assert from "node:assert/strict";
 import type { Executor, Weights } from "../src/executors/executor.ts";
@@ -8,7 +8,7 @@ import type { Graph, Value } from "../src/ir/graph.ts";
 import { quantizedRows } from "../src/passes/quantize-weights.ts";
 import { type Shape, sizeOf, type Tensor, tensor } from "../src/tensor.ts";
 
-/** The step of results. */
+/** The scale of results. */
 const step = 1 / 32;
 
 class Sketch {
@@ -31,7 +31,7 @@ class Sketch {
     return this.builder.parameter(name, value.shape, role, value.dtype);
   }
 
-  /** Through eight bits and back. */
+  /** Quantises and dequantises. */
   rounded(value: Value, signed: boolean, scale = 1 / 48): Value {
     const name = `${value.name}.quantize`;
     const q = this.builder.apply("quantize", name, [value], { scale, signed });
@@ -106,7 +106,8 @@ export function eightBitCase(name: string): { graph: Graph; weights: Weights; fe
 }
 
 /**
- * Asserts that an executor gives what plain loops give: where sums differ in their last bits, a step may.
+ * Asserts that an executor gives the results of plain loops; where sums differ in their last bits, results may differ
+ * by one step.
  * @param tolerance relative to the largest number
  */
 export async function assertEightBits(executor: Executor, name: string, tolerance: number): Promise<void> {

@@ -1,4 +1,4 @@
-/** What speaks for a class against PyTorch (golden/make_explain.py), for any executor. */
+/** Explanations compared with PyTorch's (golden/make_explain.py), for any executor. */
 
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
@@ -28,7 +28,7 @@ interface Golden {
 
 const expected = JSON.parse(readFileSync(golden("explain.json"), "utf8")) as Golden[];
 
-/** A small network with weights by the formula. */
+/** A small network with weights from the formula. */
 export function formulaCheckpoint(name: string, classes: number, imageSize: number): Checkpoint {
   const network = model(name, classes);
   const weights = formulaWeights(inferenceGraph(network, { batch: 1, imageSize }));

@@ -1,4 +1,4 @@
-/** A network that has learnt before, and data of other classes to tune it on: what the tests of fine-tuning share. */
+/** Shared by tests of fine-tuning: a trained network, and data with other classes. */
 
 import { renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -20,7 +20,7 @@ export async function learntBefore(folder: string, data: string, other: string) 
   return { picture, source };
 }
 
-/** A run on `data` into a folder of its own, and what it said. */
+/** Trains on `data` into a new folder, and returns the output. */
 export async function tunedOn(data: string, out: string, options: TrainOptions) {
   const notes: string[] = [];
   const run = await train(data, { ...quick, ...options, out, say: (line) => notes.push(line) });

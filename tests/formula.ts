@@ -1,4 +1,4 @@
-/** Weights and pictures by the formula of golden/formula.py, so that golden files need not hold them. */
+/** Weights and pictures from the formula of golden/formula.py, so that golden files need not contain them. */
 
 import type { Graph, Parameter } from "../src/ir/graph.ts";
 import { type Shape, sizeOf, type Tensor, tensor } from "../src/tensor.ts";
@@ -14,7 +14,7 @@ export function uniform(stream: number, place: number): number {
   return (h >>> 0) / 2 ** 32;
 }
 
-/** One parameter, of this part in the network. */
+/** A parameter with this role in the network. */
 export function formulaTensor(role: Parameter["role"], shape: Shape, stream: number): Tensor {
   const bound = Math.sqrt(6 / sizeOf(shape.slice(1)));
   const value = (u: number) =>
@@ -31,14 +31,14 @@ export function formulaTensor(role: Parameter["role"], shape: Shape, stream: num
   );
 }
 
-/** As `Float32Array.from({ length }, ...)`, which takes a second for SE-ResNet-50. */
+/** Like `Float32Array.from({ length }, ...)`, which would take a second for SE-ResNet-50. */
 function filled(length: number, value: (place: number) => number): Float32Array {
   const values = new Float32Array(length);
   for (let i = 0; i < length; i++) values[i] = value(i);
   return values;
 }
 
-/** Every parameter of a graph; a stream is a parameter's place among the names in code-point order. */
+/** All parameters of a graph; the stream's number is the parameter's index among the names in code-point order. */
 export function formulaWeights(graph: Graph): Map<string, Tensor> {
   const sorted = graph.parameters.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   return new Map(

@@ -1,4 +1,4 @@
-/** Damaged files: every reader gives a result or a SenetError, in bounded time and memory. */
+/** Damaged files: every reader returns a result or throws a SenetError, within limits of time and memory. */
 
 import assert from "node:assert/strict";
 import { SenetError } from "../src/errors.ts";
@@ -6,17 +6,17 @@ import { detectFormat } from "../src/formats/detect.ts";
 import { createRandom, type Random } from "../src/random.ts";
 import type { Tensor } from "../src/tensor.ts";
 
-/** A reader, and a small sound file for it. */
+/** A reader, and a small valid file for it. */
 export interface Fuzzed {
   readonly name: string;
   readonly file: Uint8Array;
-  /** Its errors say all that an error can: where, what was expected and found, what to try. */
+  /** Its errors have every part: where, expected, found, what to try. */
   readonly saysAll?: boolean;
   /** All tensors of the result. */
   read(bytes: Uint8Array): Iterable<Tensor> | Promise<Iterable<Tensor>>;
 }
 
-/** One to four changes, of bytes and of what stands where. */
+/** Makes one to four changes to bytes and their order. */
 function mutated(file: Uint8Array, random: Random): Uint8Array {
   let bytes = file.slice();
   const extremes = [0, 1, 0x7f, 0x80, 0xfe, 0xff];
@@ -59,7 +59,7 @@ async function check(reader: Fuzzed, bytes: Uint8Array, what: string): Promise<b
     if (!(error instanceof SenetError)) throw new Error(`${what}: no SenetError`, { cause: error });
     if (reader.saysAll === true) assertSaysAll(error, what);
   }
-  // Of the processor's time: how long a case waits for its turn depends on what else the machine does.
+  // Processor time, which does not depend on other load on the machine.
   const { user, system } = process.cpuUsage(start);
   const took = (user + system) / 1000;
   assert.ok(took < 2000, `${what}: took ${took} ms`);
@@ -93,8 +93,8 @@ function detect(bytes: Uint8Array, what: string): void {
 }
 
 /**
- * The sound file, every `step`-th prefix of it and so many mutations; a failure names the case.
- * @param seed of the mutations
+ * Tests the valid file, every `step`-th prefix of it, and mutations; a failure names the case.
+ * @param seed the mutations' seed
  */
 export async function fuzz(reader: Fuzzed, seed: number, mutations: number, step = 1): Promise<void> {
   assert.ok(await check(reader, reader.file, "the sound file"), "the sound file is read");

@@ -1,4 +1,4 @@
-/** The pictures of golden/images, and what Pillow makes of them, by golden/make_images.py. */
+/** The pictures of golden/images, and Pillow's results for them, from golden/make_images.py. */
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";

@@ -1,6 +1,6 @@
 /**
- * Every reverse rule of autodiff/vjp.ts against finite differences, in float64 on the `reference` executor: what a rule
- * says about an operation must agree with what the operation does.
+ * Checks every reverse rule of autodiff/vjp.ts against finite differences, in float64 on the `reference` executor:
+ * rules must agree with the operations.
  */
 
 import { differentiate, gradientOf } from "../src/autodiff/differentiate.ts";
@@ -12,13 +12,13 @@ import type { Attrs, Op } from "../src/ir/ops.ts";
 import { createRandom } from "../src/random.ts";
 import { type Shape, sizeOf, type Tensor, tensor } from "../src/tensor.ts";
 
-/** One use of an operation: the shapes of its inputs, and which of them have a gradient. */
+/** One use of an operation: the shapes of its inputs, and which of them have gradients. */
 interface Case<K extends Op> {
   readonly attrs: Attrs[K];
   readonly inputs: readonly Shape[];
-  /** Places of the inputs that are no numbers to differentiate by: targets, masks, running statistics. */
+  /** Indices of the inputs without gradients: targets, masks, running statistics. */
   readonly constant?: readonly number[];
-  /** The numbers of an input, where a normal distribution will not do. */
+  /** Values of an input for which a normal distribution is unsuitable. */
   readonly values?: Readonly<Record<number, (random: () => number) => number>>;
 }
 
@@ -29,7 +29,7 @@ const uneven = { kernel: [3, 2], stride: [2, 1], pad: { ...behind, bottom: 1 }, 
 const positive = (random: () => number) => 0.5 + Math.abs(random());
 const x: Shape = [2, 4, 5, 3];
 
-/** A row for every operation with a reverse rule; one without a row fails the test. */
+/** A row for every operation with a reverse rule; the test fails if one has no row. */
 const cases: { readonly [K in Op]?: readonly Case<K>[] } = {
   conv2d: [
     { attrs: conv, inputs: [x, [3, 4, 3, 3], [3]] },
@@ -111,10 +111,10 @@ const cases: { readonly [K in Op]?: readonly Case<K>[] } = {
 export const differentiable: readonly Op[] = (Object.keys(vjpRules) as Op[]).filter((op) => vjpRules[op] !== null);
 
 const step = 1e-5;
-/** Central differences of functions as tame as these agree to nine digits or so. */
+/** Central differences of such smooth functions agree to about nine digits. */
 const tolerance = 1e-6;
 
-/** What is wrong with the rule of an operation, in a line for each input; empty where it holds. */
+/** Errors of an operation's rule, one line for each input; empty if it is right. */
 export async function faultsOf<K extends Op>(op: K, rules: VjpRules = vjpRules): Promise<string[]> {
   const own = cases[op] as readonly Case<K>[] | undefined;
   if (own === undefined) return [`${op} has a reverse rule and no case in tests/gradients.ts`];
@@ -123,7 +123,7 @@ export async function faultsOf<K extends Op>(op: K, rules: VjpRules = vjpRules):
     try {
       faults.push(...(await compare(op, one, rules)).map((fault) => `${op}, case ${i}: ${fault}`));
     } catch (error) {
-      // A rule whose gradients have the wrong shapes.
+      // The rule's gradients have wrong shapes.
       faults.push(`${op}, case ${i}: ${String(error)}`);
     }
   }
@@ -189,7 +189,7 @@ async function run(graph: Graph, feeds: ReadonlyMap<string, Tensor>): Promise<Re
   }
 }
 
-/** What a rule hands on instead of its gradients; `emit` adds an operation. */
+/** Replaces a rule's gradients; `emit` adds an operation. */
 type Mutation = (
   gradients: readonly (Value | undefined)[],
   place: number,
@@ -209,14 +209,14 @@ export const mutations: Readonly<Record<string, Mutation>> = {
   },
 };
 
-/** Every way to break the rule of an operation that makes a difference, by what is wrong with it. */
+/** All effective ways to break an operation's rule, by name. */
 export function brokenRules(op: Op): ReadonlyMap<string, VjpRules> {
   const broken = new Map<string, VjpRules>();
   const [first] = cases[op] ?? [];
   const places = first?.inputs.map((_, i) => i).filter((i) => !first.constant?.includes(i)) ?? [];
   for (const [name, mutate] of Object.entries(mutations)) {
     for (const place of places) {
-      // Both sides of a sum have the same gradient, and the only one there is has no next.
+      // Both inputs of a sum have the same gradient, and a single gradient has no next one.
       if (name === "swapped with the next" && (op === "add" || places.length === 1)) continue;
       const rule = vjpRules[op] as VjpRule<Op>;
       const wrong: VjpRule<Op> = (back, node, dy) => mutate(rule(back, node, dy), place, back.emit);

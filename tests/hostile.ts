@@ -1,4 +1,7 @@
-/** Small files that ask for much, made where a test needs them: too large to be kept, and each the same every time. */
+/**
+ * Small files that demand much work or memory, created where tests need them: they are too large to commit, and always
+ * the same.
+ */
 
 import sharp from "sharp";
 import { encodeSafetensors } from "../src/formats/safetensors-write.ts";
@@ -22,7 +25,7 @@ const end = (input: string): LayerConfig[] => [
   { name: "fc", kind: "linear", inputs: ["fl"], out: 2, bias: false },
 ];
 
-/** A checkpoint of ours of these layers with a classifier of `[2, channels]`, and other metadata where they are given. */
+/** A checkpoint of ours with these layers and a classifier of `[2, channels]`, and with other metadata if given. */
 function checkpoint(
   layers: readonly LayerConfig[],
   channels: number,
@@ -44,7 +47,7 @@ const doubling = (count: number): LayerConfig[] =>
     return { name: `c${i}`, kind: "concat", inputs: [before, before] };
   });
 
-/** A network of one layer, a fully connected one with weights of its own. */
+/** A network of a single fully connected layer with its own weights. */
 const smallCaffe = proto([
   [
     100,
@@ -63,7 +66,7 @@ const squeeze =
 const classifier = (bottom: string) =>
   `layer { name: 'fc' type: 'InnerProduct' bottom: '${bottom}' top: 'fc' inner_product_param { num_output: 2 } }\n`;
 
-/** Names that begin with `bomb-` are hostile; the others are sound. */
+/** Names that begin with `bomb-` are hostile; the others are valid. */
 export async function hostileFiles(): Promise<ReadonlyMap<string, Uint8Array>> {
   const pixels = Uint8Array.from({ length: 16 * 16 * 3 }, (_, i) => (i * 37) % 256);
   const picture = await sharp(pixels, { raw: { width: 16, height: 16, channels: 3 } })
@@ -76,7 +79,7 @@ export async function hostileFiles(): Promise<ReadonlyMap<string, Uint8Array>> {
     "small.caffemodel": smallCaffe,
     "small.prototxt": text(header + squeeze + classifier("p")),
 
-    // Checkpoints of ours: what the metadata say is not what the file can hold.
+    // Checkpoints of ours whose metadata describe more than the file can contain.
     "bomb-ck-labels-numbers.safetensors": checkpoint([], 3, { labels: new Array(million).fill(1) }),
     "bomb-ck-labels-many.safetensors": checkpoint([], 3, { labels: new Array(million / 2).fill("") }),
     "bomb-ck-labels-objects.safetensors": checkpoint([], 3, { labels: new Array(million / 2).fill({}) }),
@@ -125,7 +128,7 @@ export async function hostileFiles(): Promise<ReadonlyMap<string, Uint8Array>> {
         return `layer { name: 'c${i}' type: 'Concat' ${bottom}${bottom} top: 'c${i}' }\n`;
       }).join("")}`,
     ),
-    // Nothing in all of it has weights, so that the file may be as small as it likes.
+    // Nothing in it has weights, so the file can be very small.
     "bomb-pt_multiply.bin": text(
       `${header}${Array.from({ length: 100 }, (_, i) => {
         const from = i === 0 ? "data" : `c${i - 1}`;
@@ -160,17 +163,17 @@ export async function hostileFiles(): Promise<ReadonlyMap<string, Uint8Array>> {
   return new Map(Object.entries(files));
 }
 
-/** A run of opcodes, so many times. */
+/** A sequence of opcodes, repeated. */
 const times = (count: number, opcodes: (i: number) => readonly number[]): number[] =>
   Array.from({ length: count }, (_, i) => opcodes(i)).flat();
 const four = (value: readonly number[]) => torchArchive(value, { 0: floats(1, 2, 3, 4) });
 const u32 = (value: number): number[] => [...new Uint8Array(Uint32Array.of(value).buffer)];
 
-/** Pickles that make much of little, or want to be searched for ever. */
+/** Pickles that expand a small input, or take forever to search. */
 function pickleBombs(): Record<string, Uint8Array> {
   const { dict, text: word, tensor: ref, storage, call, global, list, tuple } = pickle;
   const weight = ref(storage("FloatStorage", "0", 4), 0, [4], [1]);
-  /** The weight is number 0 of the memo, then what follows. */
+  /** The weight is entry 0 of the memo, followed by the given opcodes. */
   const [weightKept, recalled] = [
     [...weight, 0x94, 0x30],
     [0x68, 0],

@@ -1,6 +1,6 @@
 /**
- * Two hosts on this machine: network namespaces with a cable between them, each with a host name of its own, so that MPI
- * takes them for two machines. The link is as fast as it is told to be, and can be pulled out.
+ * Two hosts on this machine: network namespaces with a cable between them and their own host names, so that MPI
+ * considers them two machines. The link's speed can be set, and it can be cut.
  */
 
 import { spawnSync } from "node:child_process";
@@ -16,7 +16,7 @@ interface Host {
   readonly address: string;
 }
 
-/** Both ends of it, each in its namespace. */
+/** The ends of the cable, each in its namespace. */
 const cable = "cable";
 
 function command(program: string, ...args: readonly string[]): string {
@@ -27,7 +27,7 @@ function command(program: string, ...args: readonly string[]): string {
 
 const ip = (...args: readonly string[]): string => command("ip", ...args);
 
-/** `{ skip: reason }` where hosts cannot be made or MPI is absent; spread it into a test's options. */
+/** `{ skip: reason }` if hosts cannot be created or MPI is absent; spread it into a test's options. */
 export function needsHosts(flavour: Flavour): { skip: string | false } {
   const mpi = needsMpi(flavour);
   return mpi.skip === false ? { skip: withoutHosts() } : mpi;
@@ -50,7 +50,7 @@ let made = 0;
 
 export class Hosts {
   readonly #folder = mkdtempSync(join(tmpdir(), "senet-hosts-"));
-  /** What launchers start processes on another host by, in the place of ssh. */
+  /** The launchers' command for starting processes on another host, instead of ssh. */
   readonly #agent = join(this.#folder, "agent");
   readonly hosts: readonly [Host, Host];
 
@@ -84,7 +84,7 @@ export class Hosts {
     chmodSync(this.#agent, 0o755);
   }
 
-  /** Its ends come up a moment after they are told to. */
+  /** The ends come up with a delay. */
   #waitForCable(): void {
     const isUp = ({ name }: Host) => !/tentative|NO-CARRIER/.test(ip("-n", name, "address", "show", "dev", cable));
     for (let tries = 0; tries < 100 && !this.hosts.every(isUp); tries++) spawnSync("sleep", ["0.1"]);
@@ -92,27 +92,27 @@ export class Hosts {
 
   /** @param gigabits a second, both ways */
   setSpeed(gigabits: number): void {
-    // A burst is what goes through in about a millisecond, and queues are short, as a switch's.
+    // A burst lasts about a millisecond, and queues are short, as in a switch.
     const shape = ["tbf", "rate", `${gigabits}gbit`, "burst", `${Math.round(128 * gigabits)}kb`, "latency", "20ms"];
     for (const { name } of this.hosts) {
       command("ip", "netns", "exec", name, "tc", "qdisc", "replace", "dev", cable, "root", ...shape);
     }
   }
 
-  /** Bytes that have gone from the first host to the second. */
+  /** Number of bytes sent from the first host to the second. */
   get sent(): number {
     const [{ name }] = this.hosts;
     const said = command("ip", "netns", "exec", name, "cat", `/sys/class/net/${cable}/statistics/tx_bytes`);
     return Number(said);
   }
 
-  /** As if the cable were pulled out: nothing comes through, and nobody is told. */
+  /** Cuts the cable: nothing arrives, and no process is notified. */
   cut(): void {
     const [{ name }] = this.hosts;
     ip("-n", name, "link", "set", cable, "down");
   }
 
-  /** Starts `count` processes, half of them on each host, from the first; what follows is what they run. */
+  /** Starts `count` processes from the first host, half of them on each; the other arguments are the command. */
   launch(flavour: Flavour, count: number): readonly string[] {
     const [{ name, address }, other] = this.hosts;
     const there = ["ip", "netns", "exec", name, "unshare", "--uts", "sh", "-c", `hostname ${name}; exec "$@"`, "sh"];
@@ -131,12 +131,15 @@ export class Hosts {
     return [...there, ...launch(flavour, count, more)];
   }
 
-  /** UCX, by which MPICH sends, knows the machine by its boot, whatever the host's name, and would use its memory. */
+  /**
+   * UCX, MPICH's transport, identifies the machine by its boot id, whatever the host's name, and would use shared
+   * memory.
+   */
   get env(): Readonly<Record<string, string>> {
     return { UCX_TLS: "tcp,self", UCX_NET_DEVICES: cable };
   }
 
-  /** Processes that are on the hosts. */
+  /** Processes that run on the hosts. */
   get processes(): readonly number[] {
     return this.hosts.flatMap(({ name }) => ip("netns", "pids", name).split("\n").filter(Boolean).map(Number));
   }

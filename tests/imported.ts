@@ -1,4 +1,4 @@
-/** A network of ours as a stranger would have written it down, and as the import reads it. */
+/** One of our networks written as if by somebody else, and as the import reads it. */
 
 import { parsePrototxt } from "../src/formats/prototxt.ts";
 import { importCaffeNetwork } from "../src/import/caffe-network.ts";
@@ -9,7 +9,7 @@ import { type CaffePart, caffeLayers, caffePrototxt } from "./caffe.ts";
 
 const nameOf = /\b(name|top|bottom): "([^"]*)"/g;
 
-/** The network by way of Caffe's definition, with layers that are called `a0`, `a1` and so on. */
+/** The network through Caffe's definition, with layers named `a0`, `a1` and so on. */
 export function imported(
   model: Model,
   weights: ReadonlyMap<string, Tensor>,

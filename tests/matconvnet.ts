@@ -1,4 +1,4 @@
-/** MatConvNet's networks for tests: a network of ours as its importer would have written it. */
+/** MatConvNet files for tests: our networks written as by its importer. */
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -23,7 +23,7 @@ const released = {
   "senet-154": "SENet-154",
 };
 
-/** MatConvNet's own lists of their layers and parameters, which are beside the project. */
+/** MatConvNet's own lists of their layers and parameters, in ../shared. */
 export const releasedLists = Object.entries(released).map(([ours, theirs]) => {
   const path = join(root, "..", "shared", "reference", "ports", "lists", `mcn-${theirs}.txt`);
   return {
@@ -41,7 +41,7 @@ const numbers = (...values: number[]): Value => ({
   data: Float64Array.from(values),
 });
 
-/** A residual network of ours, with pictures of that side. Batch norm's moments are means and sigma. */
+/** One of our residual networks for pictures of this side. Batch norm's moments are means and deviations. */
 export function asMatconvnet(model: Model, weights: ReadonlyMap<string, Tensor>, side: number): McnNetwork {
   const naming = namingByName("matconvnet");
   if (naming.style !== "torch") throw new Error("its parameters are tensors by name");
@@ -94,7 +94,7 @@ export function asMatconvnet(model: Model, weights: ReadonlyMap<string, Tensor>,
         pad: numbers(top, behind, top, behind),
       });
     } else if (op === "flatten") {
-      // A convolution of one position goes on as it is.
+      // A convolution of a single position stays the same.
       layers.push({
         name,
         type: "dagnn.Reshape",
@@ -125,7 +125,7 @@ export function asMatconvnet(model: Model, weights: ReadonlyMap<string, Tensor>,
   return { layers, params, normalization, inputSize: [side, side, 3] };
 }
 
-/** The same for `matlab5`, as four variables; `meta.classes` are in an order that says nothing. */
+/** The same for `matlab5`, as four variables; the order of `meta.classes` has no meaning. */
 export function matSources({ layers, params, normalization }: McnNetwork): Readonly<Record<string, MatSource>> {
   const source = (value: Value): MatSource =>
     value.kind === "text"
@@ -174,7 +174,7 @@ const ones: Fill = (_, shape) => new Float32Array(sizeOf(shape)).fill(1);
 
 /**
  * Parameters as golden/make_matconvnet.py draws them.
- * @param names of all of them; a stream is a place among the sorted ones
+ * @param names of all parameters; a stream's number is the index among the sorted names
  * @param gain factor of gammas
  */
 export function formulaFill(names: readonly string[], gain: number): Fill {

@@ -1,6 +1,6 @@
 import type { Graph } from "../src/ir/graph.ts";
 
-/** The most bytes of values that are alive at once, between the node that makes one and the last that uses it. */
+/** Peak bytes of values that are alive at the same time, from the node that creates one to the last that uses it. */
 export function peak({ nodes, outputs }: Graph): number {
   const last = new Map<object, number>();
   nodes.forEach(({ inputs }, index) => {

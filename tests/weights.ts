@@ -1,4 +1,4 @@
-/** What the tests of the weight readers share: golden facts, small files, and how a refusal looks. */
+/** Shared by tests of weight readers: golden facts, small files, and checks of errors. */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { SenetError } from "../src/errors.ts";
 import type { Tensor } from "../src/tensor.ts";
 import { golden } from "./support.ts";
 
-/** Of an array, as golden/make_weights.py found it. */
+/** Facts about an array, from golden/make_weights.py. */
 export interface Facts {
   readonly shape: readonly number[];
   readonly sum: number;
@@ -32,7 +32,7 @@ export interface GoldenLayer {
 
 export const goldenWeights = (): GoldenWeights => JSON.parse(readFileSync(golden("weights.json"), "utf8"));
 
-/** A file's bytes, not in the pool that Node shares among small ones: views are then aligned as in large files. */
+/** A file's bytes in their own buffer, not in Node's pool for small ones: views are aligned as in large files. */
 export const bytesOf = (path: string): Uint8Array<ArrayBuffer> => new Uint8Array(readFileSync(path));
 
 export function assertFacts({ shape, data }: Tensor, facts: Facts, what: string): void {
@@ -58,7 +58,7 @@ export function assertAllFacts(
   for (const [name, tensor] of tensors) assertFacts(tensor, facts[name]!, `${what}: ${name}`);
 }
 
-/** Asserts that reading fails with a SenetError `weights` whose message has all of `parts`. */
+/** Asserts that reading fails with a SenetError `weights` whose message contains all of `parts`. */
 export async function refused(read: () => unknown, ...parts: string[]): Promise<SenetError> {
   let result: unknown;
   try {
@@ -83,7 +83,7 @@ export type ProtoValue =
   | { readonly double: number }
   | { readonly packed: readonly number[] };
 
-/** Numbers are varints; floats are packed where they come as bytes. */
+/** Numbers are varints; packed floats are given as bytes. */
 export function proto(fields: Fields): Uint8Array<ArrayBuffer> {
   const w = new BinaryWriter();
   write(w, fields);
@@ -195,7 +195,7 @@ export interface ZipPart {
   readonly method?: 0 | 8;
 }
 
-/** A ZIP archive; with `zip64`, all that can be is in 64 bits. */
+/** A ZIP archive; with `zip64`, all fields that can have 64 bits do. */
 export function zip(
   parts: readonly ZipPart[],
   { comment = "", zip64 = false }: { comment?: string; zip64?: boolean } = {},
