@@ -15,6 +15,8 @@ interface Layout {
   readonly palette: Uint8Array;
   /** For 16-bit pixels: five bits per colour, or six for green. */
   readonly greenBits: 5 | 6;
+  /** For pixels of 24 and 32 bits: the bytes of red, green and blue. */
+  readonly places: readonly number[];
   /** Start of the pixels. */
   readonly start: number;
 }
@@ -32,7 +34,7 @@ export function bmpLayout(bytes: Uint8Array): Layout {
   if (![1, 4, 8, 16, 24, 32].includes(bits) || (compression !== 0 && !hasMasks)) {
     throw new PictureFault(`a BMP of ${bits} bits a pixel with compression ${compression} is not decoded`);
   }
-  const greenBits = hasMasks ? greenOf(view, bits) : 5;
+  const usual = { greenBits: 5, places: [2, 1, 0] } as const;
   const paletteEntry = isCore ? 3 : 4;
   const colours = bits > 8 ? 0 : (isCore ? 0 : view.getUint32(46, true)) || 2 ** bits;
   const at = 14 + head;
@@ -42,7 +44,7 @@ export function bmpLayout(bytes: Uint8Array): Layout {
     bits,
     isTopDown: signed < 0,
     palette: colouredBy(bytes.subarray(at, at + Math.min(colours, 256) * paletteEntry), paletteEntry),
-    greenBits,
+    ...(hasMasks ? masked(view, bits) : usual),
     start: view.getUint32(10, true),
   };
 }
@@ -56,19 +58,20 @@ function colouredBy(entries: Uint8Array, length: number): Uint8Array {
   return palette;
 }
 
-/** Reads the colour masks; only the usual ones are supported. */
-function greenOf(view: DataView, bits: number): 5 | 6 {
+/** Reads the colour masks: of 32 bits any whole bytes, of 16 bits the usual ones. */
+function masked(view: DataView, bits: number): Pick<Layout, "greenBits" | "places"> {
   const masks = view.byteLength < 66 ? [] : [54, 58, 62].map((at) => view.getUint32(at, true));
   const found = masks.map((mask) => mask.toString(16)).join(" ");
-  if (bits === 32 && found === "ff0000 ff00 ff") return 5;
-  if (bits === 16 && found === "7c00 3e0 1f") return 5;
-  if (bits === 16 && found === "f800 7e0 1f") return 6;
+  const places = masks.map((mask) => [0xff, 0xff00, 0xff0000, 0xff000000].indexOf(mask));
+  if (bits === 32 && new Set(places).size === 3 && !places.includes(-1)) return { greenBits: 5, places };
+  if (bits === 16 && found === "7c00 3e0 1f") return { greenBits: 5, places };
+  if (bits === 16 && found === "f800 7e0 1f") return { greenBits: 6, places };
   throw new PictureFault(`a BMP of ${bits} bits a pixel with masks ${found} is not decoded`);
 }
 
 /** @throws PictureFault */
 export function decodeBmp(bytes: Uint8Array): Picture {
-  const { width, height, bits, isTopDown, palette, greenBits, start } = bmpLayout(bytes);
+  const { width, height, bits, isTopDown, palette, greenBits, places, start } = bmpLayout(bytes);
   const colours = wholePalette(palette);
   const stride = Math.ceil((width * bits) / 32) * 4;
   // The last row's padding may be missing.
@@ -83,9 +86,7 @@ export function decodeBmp(bytes: Uint8Array): Picture {
     for (let x = 0; x < width; x++, to += 3) {
       if (bits >= 24) {
         const from = row + x * (bits / 8);
-        data[to] = bytes[from + 2]!;
-        data[to + 1] = bytes[from + 1]!;
-        data[to + 2] = bytes[from]!;
+        for (let k = 0; k < 3; k++) data[to + k] = bytes[from + places[k]!]!;
       } else if (bits === 16) {
         const pixel = bytes[row + 2 * x]! | (bytes[row + 2 * x + 1]! << 8);
         data[to] = Math.trunc((((pixel >> (5 + greenBits)) & 31) * 255) / 31);

@@ -269,6 +269,24 @@ test("colours beyond a palette are greys, as in Pillow", async () => {
   assert.deepEqual([...(await decodeBytes(bmp, "short.bmp")).data], short);
 });
 
+test("a BMP of 32 bits has its colours in the bytes that its masks name", async () => {
+  const bmp = (...masks: number[]) => {
+    const bytes = Buffer.alloc(14 + 40 + 12 + 4);
+    bytes.write("BM");
+    for (const [at, value] of Object.entries({ 10: 66, 14: 40, 18: 1, 22: 1, 26: 0x200001, 30: 3 })) {
+      bytes.writeUInt32LE(value, Number(at));
+    }
+    for (const [i, mask] of masks.entries()) bytes.writeUInt32LE(mask, 54 + 4 * i);
+    bytes.set([1, 2, 3, 4], 66);
+    return decodeBytes(bytes, "masks.bmp");
+  };
+  assert.deepEqual([...(await bmp(0xff0000, 0xff00, 0xff)).data], [3, 2, 1]);
+  assert.deepEqual([...(await bmp(0xff, 0xff00, 0xff0000)).data], [1, 2, 3]);
+  assert.deepEqual([...(await bmp(0xff000000, 0xff0000, 0xff00)).data], [4, 3, 2]);
+  await assert.rejects(bmp(0x3ff00000, 0xffc00, 0x3ff), /masks 3ff00000 ffc00 3ff is not decoded/);
+  await assert.rejects(bmp(0xff, 0xff, 0xff0000), /is not decoded/);
+});
+
 test("comments of a PNM may be long", async () => {
   const bytes = Buffer.from(`P6 #${"x".repeat(3000)}\n1 1 255\nabc`);
   assert.deepEqual([...(await decodeBytes(bytes, "long.ppm")).data], [97, 98, 99]);
