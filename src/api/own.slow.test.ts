@@ -92,7 +92,7 @@ test("a file without its function, and a function without its file, are refused 
   await assert.rejects(load(run.best), usage(/no file holds the function that builds it[\s\S]*hand it in/));
   await assert.rejects(
     load(join(folder, "small.onnx"), { model: small }),
-    usage(/does not hold the weights of a network of one's own/),
+    usage(/does not hold the weights of a network of your own/),
   );
   const { code, stderr } = await senetHere(["classify", pictures[0]!, "--weights", run.best]);
   assert.notEqual(code, 0);
