@@ -74,6 +74,14 @@ test("weights are not looked at for a mean that they cannot be", () => {
   assert.equal(withoutPrefix({ kind: "tensors", tensors }, "file").normalization, undefined);
 });
 
+test("a file of more means and deviations than wrappers have is none that normalises", () => {
+  const countOf = (count: number) => {
+    const many = Array.from({ length: count }, (_, i) => [`${i}.mean`, `${i}.std`]).flat();
+    return withoutPrefix(of([...parameters, ...many]), "file").normalization?.names.length;
+  };
+  assert.deepEqual([countOf(16), countOf(17)], [32, undefined]);
+});
+
 test("a network that is kept in two places is one", () => {
   const names = ["model.", "attacker.model."].flatMap((prefix) => parameters.map((name) => prefix + name));
   const { source, notes } = withoutPrefix(of(names), "file");

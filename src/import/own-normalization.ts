@@ -11,6 +11,9 @@ export interface OwnNormalization extends Pick<Preprocessing, "scale" | "mean" |
 /** `0.mean` of a sequence, `normalizer.new_mean`, `data_preprocessor.mean`, `pixel_mean`. */
 const meanName = /^((?:.*\.)?(?:new_|pixel_|image_|_)?)mean$/;
 
+/** More than wrappers around wrappers have; beyond it a file only costs time. */
+const mostNames = 32;
+
 /**
  * The mean and deviation stored with a network, for each channel or for all. If there are several, they must be equal.
  * @returns undefined if there are none
@@ -25,6 +28,7 @@ export function ownNormalization(tensors: ReadonlyMap<string, Tensor>): OwnNorma
     if (mean === undefined || std === undefined || std.some((value) => value <= 0)) continue;
     // Values that are too large for pictures from 0 to 1 are meant for bytes.
     const scale = Math.max(...mean, ...std) > 4 ? 1 : 255;
+    if (found !== undefined && found.names.length >= mostNames) return undefined;
     if (found !== undefined && `${[found.mean, found.std]}` !== `${[mean, std]}`) return undefined;
     found = { scale, mean, std, names: [...(found?.names ?? []), name, stdName] };
   }
