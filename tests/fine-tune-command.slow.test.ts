@@ -68,7 +68,7 @@ test("a published .th of a plain network, as it is and with gates", needsShared(
 test("--pretrained with nothing pulled begins with the package's network", async (context) => {
   if (!existsSync(await packagedFile().catch(() => ""))) return context.skip("the package's network is not here");
   const said = await tune("pretrained", "--pretrained", "--image-size", "64", "--freeze", "backbone");
-  assert.match(said, /begins with imagenette, the network in the package, since nothing has been pulled/);
+  assert.match(said, /starts from imagenette, the network in the package, since nothing has been pulled/);
   assert.match(said, /tensors are those of imagenette[\s\S]*of the parameters learn, the others are frozen/);
   const again = await senetHere(["train", "--resume", "--pretrained", "--out", "pretrained"], { cwd: folder });
   assert.equal(again.code, 2);

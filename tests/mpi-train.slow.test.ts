@@ -142,7 +142,7 @@ test("a run goes on along its curve with another number of processes, also with 
 test("bf16 on the wire learns nearly the same", { ...needsMpi("Open MPI") }, async () => {
   await trainAlone();
   const stderr = await trainTogether("Open MPI", 2, "short", ["--wire", "bf16"]);
-  assert.match(stderr, /should one of them die: mpirun .* --wire bf16/, "so does a run that is resumed");
+  assert.match(stderr, /if one of them dies: mpirun .* --wire bf16/, "so does a run that is resumed");
   const { weights } = lastOf("short");
   const far = distance(weights, lastOf("one").weights);
   assert.ok(far > 1e-6 && far < 1e-2, `off by ${far}`);
@@ -158,7 +158,7 @@ test("processors that the launcher leaves to none of the processes are told of",
   const args = ["train", ...options, ...batches(2), "--time-budget", "1s"];
   const bound = [...launch("Open MPI", 2), "taskset", "-c", "0"];
   const told = await runJob(bound, [launcher, ...args, "--out", "bound"], { cwd: folder });
-  assert.match(told.stderr, /^\d+ processors of this host are left to none of the processes: .*--bind-to none/m);
+  assert.match(told.stderr, /^\d+ processors of this host are unused: .*--bind-to none/m);
 });
 
 test("a recipe's rate goes with the batch of all, however many share it", needsMpi("Open MPI"), async () => {

@@ -67,7 +67,7 @@ test("what cannot be is refused before anything is written", async () => {
   await refused({ weights: "se-resnet-5O" }, /no released weights of that name/);
   await refused(
     { model: "se-bn-inception", inChans: 1 },
-    /`inChans`: this network cannot be made to take other channels/,
+    /`inChans`: the input channels of this network cannot be changed/,
   );
   await refused({ model: "se-resnet-8", layerDecay: 2 }, /layerDecay: expected at most 1, found 2/);
   await refused({ keepBest: -1 }, /keepBest: this training option[\s\S]*1 or more/);

@@ -158,7 +158,7 @@ export async function withPretrained(given: Given, command: Command): Promise<Gi
     });
   }
   const { name, reason } = await pretrained(typeof model === "string" ? model : undefined);
-  say(`senet: begins with ${name}, ${reason}`);
+  say(`senet: starts from ${name}, ${reason}`);
   return { ...given, values: { ...given.values, weights: name } };
 }
 

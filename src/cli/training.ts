@@ -56,8 +56,8 @@ class TrainingProgress {
     }
     if (trainImages < fewPictures && weights === null) {
       this.print(
-        `${grouped(trainImages)} pictures are few: a network that has seen many others before does better (--weights); ` +
-          "this one starts from nothing",
+        `${grouped(trainImages)} pictures are few: a network that has already been trained on others (--weights) does better ` +
+          "than this one, which starts from scratch",
       );
     }
     this.print(`executor ${facts.executor}: ${facts.reason}; highest rate ${plain(facts.learningRate)}`);

@@ -222,7 +222,7 @@ function resumedAt(
 function checkRunOptions(options: RunOptions): void {
   const { keepBest = 1, saveEverySeconds = 1, timeBudgetSeconds = 1, fitBatch = false, ranks = alone } = options;
   if (fitBatch && ranks.count > 1) {
-    throw new SenetError("usage", "several processes do not find out their batch by themselves", {
+    throw new SenetError("usage", "several processes cannot choose their batch automatically", {
       where: option("batchSize"),
       found: "auto",
       hint: "a number of pictures",

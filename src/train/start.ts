@@ -111,7 +111,7 @@ export async function beginWithPatches({ model, weights }: Start, { config, batc
 function changed(model: Model, channels: number | undefined, act: Activation | null): Model {
   const taking = channels === undefined ? model.config : takingChannels(model.config, channels);
   if (taking === undefined) {
-    throw new SenetError("usage", "this network cannot be made to take other channels", {
+    throw new SenetError("usage", "the input channels of this network cannot be changed", {
       where: option("inChans"),
       expected: `${channelsOf(model.config)} for ${model.name}`,
       found: `${channels}`,

@@ -54,7 +54,7 @@ export function convertCommand(program: Command): void {
     .addOption(labelsOption())
     .option(
       "--in-chans <n>",
-      "channels that the result takes: the first convolution is summed (1) or repeated, as timm does",
+      "input channels of the result: the first convolution is summed (1) or repeated, as timm does",
       count,
     )
     .addOption(
@@ -135,7 +135,7 @@ async function convert(files: readonly string[], options: ConvertOptions): Promi
     const usual = target.preprocessing(model.config);
     say(
       `senet: of files with the names of ${target.name} other programs expect ${shownPreprocessing(usual)}, and of ` +
-        `1,000 classes the ${target.classOrder} order; tell them what this one wants`,
+        `1,000 classes the ${target.classOrder} order; tell them what this one needs`,
     );
   }
 }
@@ -154,7 +154,7 @@ function targetOf(out: string, to: string | undefined): Naming | "onnx" {
     throw new SenetError("usage", what, { where: out, expected, found });
   };
   if (extension === ".onnx") {
-    return naming === undefined ? "onnx" : refuse("an ONNX file has names of its own", "no --to", `--to ${to}`);
+    return naming === undefined ? "onnx" : refuse("an ONNX file has its own names", "no --to", `--to ${to}`);
   }
   const style = extension === ".caffemodel" ? "caffe" : "torch";
   const isFitting = (naming: Naming) =>

@@ -35,7 +35,7 @@ export function doctorCommand(program: Command): void {
     .description(
       "show this machine's engines and their speed, which one senet chooses and why, and what could be better",
     )
-    .option("--no-speed", "do not measure how fast a small network runs, which takes a few seconds")
+    .option("--no-speed", "do not measure how fast a small network runs, which takes seconds")
     .option("--verbose", "list the networks for which oneDNN was measured")
     .option("--forget", "forget oneDNN's measurements; they are repeated when needed")
     .addOption(jsonOption())
@@ -155,7 +155,7 @@ const most = 8;
 
 function choicesText(choices: readonly MeasuredChoice[], isVerbose: boolean): string {
   const summaries = summariesOfChoices(choices);
-  const title = `what oneDNN was measured to be faster with, ${choices.length} times (--verbose lists them, --forget forgets them)`;
+  const title = `${choices.length} measurements of oneDNN (--verbose lists them, --forget deletes them)`;
   if (isVerbose) return [title, ...choices.map((found) => `  ${tellChoice(found)}`)].join("\n");
   const rows = summaries
     .slice(0, most)
@@ -163,6 +163,6 @@ function choicesText(choices: readonly MeasuredChoice[], isVerbose: boolean): st
       ...[graph, `${count}`],
       chosen.map(([way, times]) => (times === count ? way : `${way} (${times})`)).join(", "),
     ]);
-  const rest = summaries.length > most ? [`and ${summaries.length - most} networks more`] : [];
+  const rest = summaries.length > most ? [`and ${summaries.length - most} more networks`] : [];
   return [`${title}:`, table(["network", "measured", "decided"], rows), ...rest].join("\n");
 }

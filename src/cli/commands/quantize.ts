@@ -55,7 +55,7 @@ export function quantizeCommand(program: Command): void {
     .option("--images <n>", "number of pictures used to choose the ranges of activations", count, 256)
     .option("--check-images <n>", "number of other pictures used to measure the loss of accuracy", count, 1024)
     .addOption(
-      choiceOption("--method <name>", "how far a range goes", rangeMethodNames).default(
+      choiceOption("--method <name>", "how ranges are chosen", rangeMethodNames).default(
         "mse",
         "mse: least squared error",
       ),

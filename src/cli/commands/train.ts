@@ -143,7 +143,7 @@ export function trainCommand(program: Command): void {
           });
         }
         if (options.acceptChanges === true && options.resume !== true) {
-          throw new SenetError("usage", "a new run has no pictures of before", {
+          throw new SenetError("usage", "a new run has no earlier pictures", {
             where: "--accept-changes",
             hint: "leave it out, or --resume",
           });
@@ -158,10 +158,10 @@ export function trainCommand(program: Command): void {
         const config = fresh?.config ?? (await resumed(out, given, job));
         const mpirun = job.count === 1 ? "" : `mpirun -np ${job.count} `;
         goOn = { out, command: [`${mpirun}senet train --resume`, ...resumeOptions(options, out)].join(" ") };
-        if (job.count > 1) say(`${job.count} processes, ${job.where}; should one of them die: ${goOn.command}`);
+        if (job.count > 1) say(`${job.count} processes, ${job.where}; if one of them dies: ${goOn.command}`);
         if (job.idleProcessors > 0) {
           say(
-            `${job.idleProcessors} processors of this host are left to none of the processes: mpirun has bound each to some; with --bind-to none they use all`,
+            `${job.idleProcessors} processors of this host are unused: mpirun has bound the processes to others; with --bind-to none they use all`,
           );
         }
         const { resume, acceptChanges, cache, check, executor, precision, threads, recompute, workers } = options;
@@ -228,7 +228,7 @@ async function picturesOf({ data, list, valList, allowMissing, resume, out }: Tr
     throw new SenetError("usage", "no pictures were named", {
       where: "--data",
       expected: "a folder with train/ and val/, or what else senet train --help names",
-      ...(resume === true && { found: `nothing in ${out} says which the run had` }),
+      ...(resume === true && { found: `${out} does not say which data the run had` }),
     });
   }
   if (list !== undefined || valList !== undefined) return { data: earlier.data, ...lists };
