@@ -89,7 +89,7 @@ export interface QuantizationOptions
       "images" | "checkImages" | "method" | "equalize" | "correctBias" | "budget" | "say" | "onFailure" | "onLayer"
     > {}
 
-/** A network in eight bits, and what was lost on the way: top-1 errors in percent, and a row for each layer. */
+/** A network in eight bits, and its loss of accuracy: top-1 errors in percent, and a row for each layer. */
 export interface QuantizedNetwork extends Omit<Quantized, "checkpoint"> {
   readonly network: Network;
 }
@@ -149,7 +149,7 @@ export async function openNetwork(
   const isMeanSaid = preprocessing?.mean !== undefined;
   const { checkpoint, notes, files: read } = await openPaths(files, { ...opening, isMeanSaid });
   const wanted = { ...checkpoint.preprocessing, ...preprocessing };
-  // A mean for each pixel stands in the place of those of the channels.
+  // A mean for each pixel replaces the channels' means.
   if (isMeanSaid && preprocessing.meanImage === undefined) delete wanted.meanImage;
   if (isMeanSaid && preprocessing.byPicture === undefined) delete wanted.byPicture;
   checkPreprocessing(wanted);

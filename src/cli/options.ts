@@ -25,7 +25,7 @@ export function port(text: string): number {
   return value;
 }
 
-/** An address of IPv6 may stand in brackets, as in a URL. */
+/** An IPv6 address may be in brackets, as in a URL. */
 export const host = (text: string): string => text.replace(/^\[(.+)\]$/, "$1");
 
 export function real(text: string): number {

@@ -77,7 +77,7 @@ function withoutPictures(folder: string, others: readonly string[]): SenetError 
   });
 }
 
-/** The last resort for any path; refuses what is not a folder. */
+/** Used for paths that nothing else handles; refuses anything but a folder. */
 export const pictureFolder: DatasetKind = {
   name: "one folder a class",
   detect: () => true,

@@ -149,7 +149,7 @@ async function selectDefault({ purpose = "inference", inEightBits = false, say }
 /** Why an executor does not load, in a line. */
 class Absence {
   readonly reason: string;
-  /** What is wrong with a library that was named or is there, which its owner should know; none where there is none. */
+  /** Problems with a library that was named or is installed, for its owner; empty if there are none. */
   readonly fault: string | undefined;
 
   constructor(cause: unknown) {

@@ -119,7 +119,7 @@ const rows = [
   {
     name: "matlab",
     title: "MATLAB (MatConvNet's mat)",
-    // Its version 7.3 has HDF5 behind its own mark.
+    // Version 7.3 is HDF5 after a header of its own.
     isSure: true,
     hasStates: false,
     detect: isMatlab,

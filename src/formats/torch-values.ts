@@ -66,7 +66,7 @@ export class StorageRef {
   readonly length: number;
   /** Start in the storage with this key, in elements: in old files, storages may be parts of others. */
   readonly offset: number;
-  /** Reads its bytes, where they stand in the pickle itself. */
+  /** Reads its bytes, if they are in the pickle itself. */
   readonly content: (() => Uint8Array | undefined) | undefined;
   constructor(
     key: string,
@@ -332,7 +332,7 @@ export function materialise(tensor: TensorRef, storages: Storages, made: Made, f
   return { dtype, shape, data };
 }
 
-/** Of a value whose bytes stand in the pickle. */
+/** For a value whose bytes are in the pickle. */
 function ownStorage(content: () => Uint8Array | undefined, needed: number, made: Made, fail: Fail): Storage {
   spend(made, needed, fail);
   return { bytes: content()! };

@@ -54,7 +54,7 @@ export const caffe: CaffeNaming = {
     ...normed("layer{s}.{b}.conv3", "layer{s}.{b}.bn3", `${caffeBlock}_1x1_increase`),
     ["layer{s}.{b}.se.fc1", `${caffeBlock}_1x1_down`],
     ["layer{s}.{b}.se.fc2", `${caffeBlock}_1x1_up`],
-    // Also named so in SENet-154, where it is 3x3.
+    // SENet-154 uses this name too, although it is 3x3 there.
     ...normed("layer{s}.{b}.downsample.0", "layer{s}.{b}.downsample.1", `${caffeBlock}_1x1_proj`),
     ...normed("conv2", "bn2", "conv2/3x3_reduce"),
     ...normed("conv3", "bn3", "conv2/3x3"),

@@ -130,7 +130,7 @@ export class Step {
     return flow.isChannelsLast === true ? this.fail("the node reads a picture with its channels last") : flow;
   }
 
-  /** As `padded`, of a rule to which it is the same where the channels are. */
+  /** Like `padded`, for a rule that does not depend on the channels' position. */
   laid(input: number): Flow {
     const value = this.value(input);
     if (value.kind !== "flow") {

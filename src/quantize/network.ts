@@ -71,7 +71,7 @@ export class PreparedNetwork {
     return { graph: quantized.graph, weights };
   }
 
-  /** The histogram of one activation, in one of which all numbers of a picture are. */
+  /** The histogram of one activation, over all pictures. */
   histogram(value: Value): ActivationFacts["histogram"] {
     return this.#facts.get(value)!.histogram;
   }

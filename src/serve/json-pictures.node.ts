@@ -14,12 +14,12 @@ export interface PictureLimits {
   readonly bodyBytes: number;
 }
 
-/** A picture, or where it is. */
+/** A picture, or its address. */
 export type ListedPicture = SentPicture | { readonly name: string; readonly url: string };
 
 export interface ListedPictures {
   readonly pictures: readonly ListedPicture[];
-  /** What stands beside them. */
+  /** The other fields. */
   readonly options: Readonly<Record<string, unknown>>;
 }
 

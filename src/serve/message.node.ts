@@ -1,4 +1,7 @@
-/** Messages between the main thread and other threads. Errors lose their class on the way: what they are made of travels. */
+/**
+ * Messages between the main thread and other threads. Errors would lose their class on the way, so their contents are
+ * sent.
+ */
 
 import type { MessagePort } from "node:worker_threads";
 import { type ErrorDetails, SenetError } from "../errors.ts";

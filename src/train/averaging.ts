@@ -23,7 +23,7 @@ export const averagingKeys = {
 
 type AveragingConfig = z.OutputOf<typeof averagingKeys>;
 
-/** `undefined` where no average is asked for. */
+/** `undefined` if no average was requested. */
 export const averageConfigOf = (config: AveragingConfig): AverageConfig | undefined =>
   config.modelEma ? { decay: config.modelEmaDecay, warmup: config.modelEmaWarmup } : undefined;
 

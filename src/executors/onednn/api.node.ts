@@ -343,10 +343,10 @@ export class Api {
   }
 }
 
-/** How fast a primitive's code is: the reference that stands in where there is no other, vectors, or tiles (AMX). */
+/** Speed of a primitive's code: the reference code, used if there is no other; vectors; or tiles (AMX). */
 export const Grade = { reference: 0, vectors: 1, tiles: 2 } as const;
 
-/** By what the library calls it: `ref:any`, `jit:avx512_core`, `brgconv:avx10_1_512_amx`. */
+/** Derived from the library's name for it: `ref:any`, `jit:avx512_core`, `brgconv:avx10_1_512_amx`. */
 export const gradeOf = (implementation: string): number =>
   /\bref\b/.test(implementation) ? Grade.reference : implementation.includes("amx") ? Grade.tiles : Grade.vectors;
 

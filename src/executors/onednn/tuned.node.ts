@@ -8,7 +8,7 @@ import { makeFoldersSync, writeError } from "../../files/files.node.ts";
 import * as z from "../../schema.ts";
 import { planLayouts } from "./spec.ts";
 
-/** Raised where convolutions are planned otherwise: what was measured before says nothing any more. */
+/** Incremented when convolutions are planned differently, which invalidates earlier measurements. */
 export const plans = 3;
 
 const foundSchema = z

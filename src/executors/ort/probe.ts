@@ -14,7 +14,10 @@ export function blockSize(host: OrtHost): Promise<number> {
   return known;
 }
 
-/** Blocks two pixels of 16 channels: how many channels of the first pixel stand before the second one? */
+/**
+ * Converts two pixels of 16 channels to blocks, to find out how many channels of the first pixel come before the second
+ * one.
+ */
 async function probe(host: OrtHost): Promise<number> {
   const shape = [1, 16, 1, 2];
   const emit = new Emitter();
