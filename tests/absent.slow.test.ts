@@ -185,6 +185,15 @@ test("a library of oneDNN that was named and does not load is said in a line, an
   assert.match(doctor.stdout, /^to look at: onednn: SENET_ONEDNN=\/nowhere\.so: .*; try: apt-get install /m);
 });
 
+test("on a processor without AVX2 oneDNN is left alone", { skip: !hasOnednn && "oneDNN is not here" }, async () => {
+  const shell = "export ONEDNN_MAX_CPU_ISA=SSE41";
+  const doctor = await runNode([launcher, "doctor", "--no-speed"], { shell });
+  assert.match(doctor.stdout, /^onednn +no +oneDNN is not used on this processor$/m);
+  assert.match(doctor.stdout, /^for training: ort, /m);
+  const ran = await runNode([launcher, "classify", picture, "--weights", checkpoint], { cwd: folder, shell });
+  assert.equal(ran.code, 0, ran.stderr);
+});
+
 const needsLimit = {
   skip: spawnSync("bash", ["-c", "ulimit -v 4000000"]).status === 0 ? false : "bash cannot limit it here",
 };

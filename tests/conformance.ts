@@ -232,7 +232,7 @@ const rules: readonly Rule[] = [
   },
   // In directions in which a gradient of few samples has only noise, orthogonal matrices have as much of it as in
   // others.
-  { name: "Muon", quick: true, optimizer: { name: "muon", eps: 0.01 }, decay: 0.1, tolerance: 100 },
+  { name: "Muon", quick: true, optimizer: { name: "muon", eps: 0.01 }, decay: 0.1, tolerance: 200 },
   {
     name: "Muon without Nesterov at rates of their own",
     optimizer: { name: "muon", nesterov: false, eps: 0.01 },

@@ -22,7 +22,7 @@ import { requireOthers } from "../require-others.ts";
 import { Uses } from "../uses.ts";
 import type { Api } from "./api.node.ts";
 import { hasBf16, hasTiles, onednnLibraries, openApi } from "./engine.node.ts";
-import { formatVersion, setThreads } from "./library.node.ts";
+import { formatVersion, hasIsa, setThreads } from "./library.node.ts";
 import { type Lowered, type LoweredTraining, lower, lowerTraining } from "./lower.node.ts";
 import { PacedExecutable, type PacedOptions, PacedTrainer, type Planned } from "./paced.ts";
 import type { BoundStep } from "./plan.node.ts";
@@ -44,6 +44,13 @@ export function createOnednnExecutor({ precision = "float32", layout }: OnednnOp
   const type = precision === "bf16" ? "bf16" : "f32";
   const libraries = onednnLibraries(type);
   const bf16 = hasBf16();
+  if (process.arch === "x64" && !hasIsa(libraries[0]!.isa, "avx2")) {
+    // Its code for older processors has ended the process (docs/log.md).
+    throw new SenetError("executor", "oneDNN is not used on this processor", {
+      expected: "AVX2",
+      hint: `${option("executor")} ort`,
+    });
+  }
   if (precision === "bf16" && !bf16) {
     throw new SenetError("executor", "this processor does not compute in bf16", {
       where: `${option("precision")} bf16`,

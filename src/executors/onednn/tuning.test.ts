@@ -105,9 +105,10 @@ test("of two versions the one that is measured to be faster computes, for each p
   assert.equal(measuredWay({ ...asked, libraries: [here] }).library, here);
 });
 
-test("a processor of the same name that can do less is another question", { skip }, () => {
-  const less: Library = { ...onednnLibrary(), isa: onednnLibrary().isa & 0x7 };
-  for (const library of [onednnLibrary(), less]) measuredWay(question({ libraries: [library] }));
+test("a processor of the same name with other instruction sets is another question", { skip }, () => {
+  const here = onednnLibrary();
+  const other: Library = { ...here, isa: here.isa | (2 ** 20) };
+  for (const library of [here, other]) measuredWay(question({ libraries: [library] }));
   assert.equal(allFound().length, 2);
 });
 
