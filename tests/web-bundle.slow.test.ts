@@ -160,6 +160,9 @@ test(
   async () => {
     const folder = project();
     writeFileSync(join(folder, "worker.js"), workerWithEngine);
+    // The package's own network is a file beside the page's, with an address.
+    const own = 'import weights from "senet/weights/imagenette.safetensors?url";';
+    writeFileSync(join(folder, "page.js"), `${own}\n${files["page.js"].replace('"/weights.safetensors"', "weights")}`);
     const { engine } = await asked(built(folder, ""), { worker: "own" });
     assert.match(engine, /^WebAssembly/);
   },
