@@ -1,16 +1,12 @@
 /** BMP without compression, which libvips does not read. */
 
+import { type BmpHeader, bmpHeader } from "./bmp-header.ts";
 import { PictureFault } from "./fault.ts";
 import { wholePalette } from "./palette.ts";
 import type { Picture } from "./resize.ts";
 
 /** How the pixels of a BMP are stored. */
-interface Layout {
-  readonly width: number;
-  readonly height: number;
-  readonly bits: number;
-  /** Whether the top row is first; in most files the bottom row is. */
-  readonly isTopDown: boolean;
+interface Layout extends BmpHeader {
   /** Its colours, three bytes each. */
   readonly palette: Uint8Array;
   /** For 16-bit pixels: five bits per colour, or six for green. */
@@ -22,13 +18,12 @@ interface Layout {
 }
 
 /** Reads the header. @throws PictureFault where the kind is not supported or the header incomplete */
-export function bmpLayout(bytes: Uint8Array): Layout {
+function layoutOf(bytes: Uint8Array): Layout {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const head = bytes.length < 18 ? 0 : view.getUint32(14, true);
-  if (bytes.length < 14 + head || head === 0) throw new PictureFault("the file ends within its header");
-  const isCore = head === 12;
-  const signed = isCore ? view.getUint16(20, true) : view.getInt32(22, true);
-  const bits = view.getUint16(isCore ? 24 : 28, true);
+  const header = bmpHeader(bytes);
+  if (header === undefined) throw new PictureFault("the file ends within its header");
+  const { bits, isCore, length } = header;
+  if (header.width <= 0 || header.height === 0) throw new PictureFault("it has no pixels");
   const compression = isCore ? 0 : view.getUint32(30, true);
   const hasMasks = compression === 3;
   if (![1, 4, 8, 16, 24, 32].includes(bits) || (compression !== 0 && !hasMasks)) {
@@ -37,12 +32,9 @@ export function bmpLayout(bytes: Uint8Array): Layout {
   const usual = { greenBits: 5, places: [2, 1, 0] } as const;
   const paletteEntry = isCore ? 3 : 4;
   const colours = bits > 8 ? 0 : (isCore ? 0 : view.getUint32(46, true)) || 2 ** bits;
-  const at = 14 + head;
+  const at = 14 + length;
   return {
-    width: isCore ? view.getUint16(18, true) : view.getInt32(18, true),
-    height: Math.abs(signed),
-    bits,
-    isTopDown: signed < 0,
+    ...header,
     palette: colouredBy(bytes.subarray(at, at + Math.min(colours, 256) * paletteEntry), paletteEntry),
     ...(hasMasks ? masked(view, bits) : usual),
     start: view.getUint32(10, true),
@@ -71,7 +63,7 @@ function masked(view: DataView, bits: number): Pick<Layout, "greenBits" | "place
 
 /** @throws PictureFault */
 export function decodeBmp(bytes: Uint8Array): Picture {
-  const { width, height, bits, isTopDown, palette, greenBits, places, start } = bmpLayout(bytes);
+  const { width, height, bits, isTopDown, palette, greenBits, places, start } = layoutOf(bytes);
   const colours = wholePalette(palette);
   const stride = Math.ceil((width * bits) / 32) * 4;
   // The last row's padding may be missing.

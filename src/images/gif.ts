@@ -64,6 +64,7 @@ export function gifFrame(bytes: Uint8Array): Frame {
  */
 export function decodeGif(bytes: Uint8Array): Picture {
   const { left, top, width, height, screen, isInterlaced, palette, fill, data: start } = gifFrame(bytes);
+  if (screen.width === 0 || screen.height === 0) throw new PictureFault("it has no pixels");
   const codeSize = bytes[start] ?? 0;
   if (codeSize < 1 || codeSize > 11) throw new PictureFault(`its codes begin with ${codeSize} bits`);
   const indices = unpack(blocksOf(bytes, start + 1), codeSize, width * height);

@@ -1,6 +1,6 @@
 /** Reads a picture's header, before anything is decoded. */
 
-import { bmpLayout } from "./bmp.ts";
+import { bmpHeader } from "./bmp-header.ts";
 import { ascii, type Format } from "./format.ts";
 import { gifFrame } from "./gif.ts";
 import { pnmLayout } from "./pnm.ts";
@@ -35,7 +35,7 @@ const readers: Readonly<Record<Format, Reader>> = {
   },
   WebP: webp,
   GIF: (bytes) => ({ ...gifFrame(bytes).screen, bits: 8 }),
-  BMP: bmpLayout,
+  BMP: bmpHeader,
   PNM: (bytes) => {
     const { width, height, channels } = pnmLayout(bytes);
     return { width, height, bits: channels === 0 ? 1 : 8 * channels };

@@ -34,6 +34,7 @@ export function pnmLayout(bytes: Uint8Array): Layout {
 /** @throws PictureFault */
 export function decodePnm(bytes: Uint8Array): Picture {
   const { width, height, channels, most, start } = pnmLayout(bytes);
+  if (width === 0 || height === 0) throw new PictureFault("it has no pixels");
   const stride = channels === 0 ? Math.ceil(width / 8) : width * channels;
   if (start + stride * height > bytes.length) throw new PictureFault("the file ends within the picture");
   const data = new Uint8Array(width * height * 3);

@@ -287,6 +287,26 @@ test("a BMP of 32 bits has its colours in the bytes that its masks name", async 
   await assert.rejects(bmp(0xff, 0xff, 0xff0000), /is not decoded/);
 });
 
+test("pictures without pixels are refused", async () => {
+  const bmp = (width: number, height: number) => {
+    const bytes = Buffer.alloc(70);
+    bytes.write("BM");
+    for (const [at, value] of Object.entries({ 10: 54, 14: 40, 18: width, 22: height, 26: 0x180001 })) {
+      bytes.writeInt32LE(value, Number(at));
+    }
+    return bytes;
+  };
+  const gif = Buffer.from("GIF89a\0\0\0\0\x80\0\0\0\0\0\0\0\0\x2c\0\0\0\0\0\0\0\0\0\x02\x02\x4c\x01\0\x3b", "latin1");
+  const empty = [
+    bmp(-5, 3),
+    bmp(0, 3),
+    bmp(3, 0),
+    gif,
+    ...["P5 0 5 255\n", "P4 0 1\n"].map((text) => Buffer.from(text)),
+  ];
+  for (const bytes of empty) await assert.rejects(decodeBytes(bytes, "empty"), /it has no pixels/);
+});
+
 test("comments of a PNM may be long", async () => {
   const bytes = Buffer.from(`P6 #${"x".repeat(3000)}\n1 1 255\nabc`);
   assert.deepEqual([...(await decodeBytes(bytes, "long.ppm")).data], [97, 98, 99]);
