@@ -98,7 +98,7 @@ export function together(files: readonly WeightFile[]): readonly WeightFile[] {
       used.delete(file);
       return { ...file, parts: { files: all, ...(names.tensors && { names: names.tensors }) } };
     }
-    const values = valuesOf(file).flatMap((each) => given(each) ?? []);
+    const values = files.length === 1 ? [] : valuesOf(file).flatMap((each) => given(each) ?? []);
     if (values.length === 0) return file;
     for (const each of values) used.add(each);
     const { beside } = file;

@@ -11,5 +11,5 @@ export const extent = z.int().check(z.lte(largestSide));
 export const texts = (most: number) =>
   z.custom<readonly string[]>(
     (value) => Array.isArray(value) && value.length <= most && value.every((text) => typeof text === "string"),
-    `expected at most ${most} texts`,
+    `at most ${most} texts`,
   );
