@@ -14,6 +14,12 @@ export function availableMemory(root = "/"): number {
   return Math.max(0, Math.min(ofSystem(root), ...ofGroups(root), ...ofLimits(root)));
 }
 
+/**
+ * Bytes that this process could have in all: more would only be promised. The system promises any amount, and ends the
+ * process when it uses it.
+ */
+export const attainableMemory = (): number => availableMemory() + process.memoryUsage.rss();
+
 /** The bytes of a line `Name: 123 kB` in a file of /proc. */
 function kilobytes(text: string | undefined, name: string): number | undefined {
   const found = new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(text ?? "");

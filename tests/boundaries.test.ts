@@ -37,7 +37,10 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   zoo: ["errors", "names", "tensor", "ir", "nn"],
   autodiff: ["errors", "tensor", "ir"],
   optim: ["errors", "tensor", "ir"],
-  executors: ["errors", "event-loop", "files", "machine.node", "packages.node", "names", "tensor", "ir", "optim"],
+  executors: [
+    ...["errors", "event-loop", "files", "machine.node", "memory.node", "packages.node", "names", "tensor", "ir"],
+    "optim",
+  ],
   passes: ["errors", "tensor", "ir", "executors"],
   images: ["errors", "config-key", "files", "machine.node", "packages.node", "memory.node", "random", "tensor"],
   // Formats know nothing about the networks whose tensors a file contains.

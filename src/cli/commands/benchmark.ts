@@ -1,13 +1,15 @@
 /** `senet benchmark`: milliseconds per image, by parts of a step. */
 
 import type { Command } from "commander";
+import { option, SenetError } from "../../errors.ts";
 import type { Executor, PlanFacts, TrainingOptions } from "../../executors/executor.ts";
 import { type PrecisionChoice, selectExecutor } from "../../executors/select.node.ts";
 import { usableThreads } from "../../machine.node.ts";
+import { attainableMemory } from "../../memory.node.ts";
 import { type Activation, activations } from "../../nn/layers.ts";
 import { inferencePasses, runPasses } from "../../passes/index.ts";
 import { createRandom } from "../../random.ts";
-import { sizeOf, type Tensor, tensor } from "../../tensor.ts";
+import { type Shape, sizeOf, type Tensor, tensor } from "../../tensor.ts";
 import { TrainingStep } from "../../train/step.ts";
 import { initialWeights } from "../../weights/init.ts";
 import {
@@ -128,9 +130,21 @@ function perImage(times: readonly number[], batchSize: number) {
   return { median, lowest: sorted[0]!, highest: sorted.at(-1)! };
 }
 
-function randomPictures(batch: number, channels: number, side: number): Tensor {
+/** @throws SenetError `usage` where this machine has no memory for pictures of this shape */
+function checkFits(shape: Shape): void {
+  const bytes = 4 * sizeOf(shape);
+  const most = attainableMemory();
+  if (bytes <= most) return;
+  const gib = (size: number) => `${(size / 2 ** 30).toFixed(1)} GiB`;
+  throw new SenetError("usage", "there is not enough memory for this", {
+    expected: `at most ${gib(most)}`,
+    found: `pictures of ${gib(bytes)}`,
+    hint: `a smaller ${option("batchSize")}, or smaller pictures`,
+  });
+}
+
+function randomPictures(shape: Shape): Tensor {
   const random = createRandom(1);
-  const shape = [batch, channels, side, side];
   return tensor(
     shape,
     Float32Array.from({ length: sizeOf(shape) }, () => random.normal()),
@@ -147,10 +161,12 @@ async function measureInference(
   profile: Profile,
 ): Promise<Measured> {
   const { batchSize, runs } = options;
+  const shape = [batchSize, channelsOf(network.config), imageSize, imageSize];
+  checkFits(shape);
   const graph = inferenceGraph(network, { batch: batchSize, imageSize });
   const program = runPasses({ graph, weights: initialWeights(graph, 0) }, inferencePasses);
   const executable = await executor.compile(program.graph, program.weights, engineOptions(options, profile));
-  const inputs = new Map([[inputName, randomPictures(batchSize, channelsOf(network.config), imageSize)]]);
+  const inputs = new Map([[inputName, randomPictures(shape)]]);
   const total: number[] = [];
   for (let run = -warmUps; run < runs; run++) {
     const start = performance.now();
@@ -176,6 +192,8 @@ async function measureTraining(
   profile: Profile,
 ): Promise<Measured> {
   const { batchSize, runs } = options;
+  const shape = [batchSize, channelsOf(network.config), imageSize, imageSize];
+  checkFits(shape);
   const weights = initialWeights(lossGraph(network, { batch: batchSize, imageSize }), 0);
   const step = await TrainingStep.create(executor, network, weights, {
     batchSize,
@@ -186,7 +204,7 @@ async function measureTraining(
     weightDecay: 5e-5,
     ...engineOptions(options, profile),
   });
-  const images = randomPictures(batchSize, channelsOf(network.config), imageSize);
+  const images = randomPictures(shape);
   const labels = tensor(
     [batchSize],
     Int32Array.from({ length: batchSize }, (_, i) => i % network.classes),

@@ -275,7 +275,8 @@ export class Lowering extends Target {
   /** The memory of an input. */
   input(value: Value): Float32Array {
     const { shape } = value.type;
-    const data = new Float32Array(sizeOf(shape));
+    const { buffer, byteOffset } = this.plan.memory(4 * sizeOf(shape));
+    const data = new Float32Array(buffer, byteOffset, sizeOf(shape));
     const place = this.plan.fixed(this.plan.describe(shape, "f32", "plain"), data);
     this.set(value, place);
     return data;

@@ -54,6 +54,17 @@ if (typeof float32 !== "string") {
     return trained;
   };
 
+  test("onednn: a plan that this machine has no memory for is refused, not begun", async () => {
+    const builder = new GraphBuilder("large");
+    const x = builder.input("x", [2 ** 20, 64, 64, 64]);
+    const once = builder.apply("relu", "once", [x], {});
+    builder.output("y", builder.apply("relu", "twice", [once], {}));
+    await assert.rejects(
+      async () => float32.compile(builder.build(), new Map()),
+      /there is not enough memory for the plan/,
+    );
+  });
+
   test("onednn: the same seed and threads give the same losses and weights to the last bit", async () => {
     assert.deepEqual(await train(false), await plainly());
   });

@@ -4,6 +4,7 @@
  */
 
 import { option, SenetError } from "../../errors.ts";
+import { attainableMemory } from "../../memory.node.ts";
 import { type Shape, sizeOf } from "../../tensor.ts";
 import type { Api, Primitive } from "./api.node.ts";
 import { aligned, alignment, planArena, root, type Slot } from "./arena.ts";
@@ -321,8 +322,9 @@ function nativeStep(name: string, primitive: Primitive, reads: Arguments, writes
 
 /** Returns a buffer, since a typed array cannot be as long as a buffer can. */
 function alignedMemory(bytes: number): { readonly buffer: ArrayBuffer; readonly start: number } {
+  const isLarge = bytes >= hugePage;
+  if (isLarge && bytes > attainableMemory()) throw tooLarge(bytes);
   try {
-    const isLarge = bytes >= hugePage;
     const boundary = isLarge ? hugePage : alignment;
     const buffer = new ArrayBuffer(bytes + boundary);
     const address = addressOf(new Uint8Array(buffer, 0, 1));
@@ -331,10 +333,14 @@ function alignedMemory(bytes: number): { readonly buffer: ArrayBuffer; readonly 
     if (isLarge) adviseHugePages(address + BigInt(start), bytes);
     return { buffer, start };
   } catch (cause) {
-    throw new SenetError("executor", "there is not enough memory for the plan", {
-      expected: `${(bytes / 2 ** 20).toFixed(0)} MiB in one piece`,
-      hint: `a smaller batch, or ${option("recompute")}`,
-      cause,
-    });
+    throw tooLarge(bytes, cause);
   }
+}
+
+function tooLarge(bytes: number, cause?: unknown): SenetError {
+  return new SenetError("executor", "there is not enough memory for the plan", {
+    expected: `${(bytes / 2 ** 20).toFixed(0)} MiB in one piece`,
+    hint: `a smaller batch, or ${option("recompute")}`,
+    cause,
+  });
 }
