@@ -6,7 +6,7 @@ import { SenetError } from "../errors.ts";
 import { readBytes } from "../files/files.node.ts";
 import { type HubConfig, readHubConfig } from "../import/hub.ts";
 import { decodeText } from "../text-file.ts";
-import { isIndex } from "./parts.ts";
+import { isIndex, lastOf } from "./parts.ts";
 
 /** Usual names of weights in folders of the Hugging Face Hub and of our runs, in order of preference. */
 const usual = [
@@ -64,7 +64,7 @@ async function newestIn(folder: string): Promise<string | undefined> {
   const bytes = await readBytes(join(folder, "checkpoint"));
   if (bytes.length > 2 ** 20) return undefined;
   const path = /^model_checkpoint_path\s*:\s*"([^"\n]+)"/m.exec(decodeText(bytes))?.[1];
-  return path === undefined ? undefined : join(folder, `${path.split(/[/\\]/).at(-1)!}.index`);
+  return path === undefined ? undefined : join(folder, `${lastOf(path)}.index`);
 }
 
 /** Whether timm's `config.json` belongs to a file of this name, one that timm uses, whole or in parts. */

@@ -29,7 +29,7 @@ import {
 } from "./open-defined.ts";
 import { isToldByGraph } from "./open-onnx.ts";
 import type { Opened, OpenOptions, ZooOptions } from "./opened.ts";
-import { together } from "./parts.ts";
+import { lastOf, together } from "./parts.ts";
 import { checkSound } from "./sound.ts";
 import { readContent, type WeightFile } from "./source.ts";
 import { isSameNetwork, zooNetwork } from "./zoo-network.ts";
@@ -182,9 +182,6 @@ const normalizedAs = (spec: Preprocessing, { scale, mean, std }: OwnNormalizatio
   mean,
   std,
 });
-
-/** The name of the file at the end of a path. */
-const lastOf = (path: string): string => path.split(/[/\\]/).at(-1)!;
 
 /** The part of `crypto.subtle` common to Node and browsers. */
 interface Digests {

@@ -72,7 +72,8 @@ export function checkComplete(names: readonly string[], isThere: (name: string) 
   });
 }
 
-const lastOf = (path: string): string => path.split(/[/\\]/).at(-1)!;
+/** The name of the file at the end of a path. */
+export const lastOf = (path: string): string => path.split(/[/\\]/).at(-1)!;
 
 /**
  * Files in memory as a folder has them: parts of a model become one file, and values of an ONNX model or a TensorFlow
