@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cut, fitted, listed, oneLine, rowsOf } from "./text.ts";
+import { cut, fitted, listed, oneLine, rowsOf, shownValue } from "./text.ts";
 import { dusted, hideCredentials, jsonText, ownLines, plain } from "./text-output.ts";
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: what must not come through
@@ -77,4 +77,11 @@ test("addresses lose their names and passwords, wherever they stand", () => {
   assert.equal(hideCredentials("--data=https://me:secret@host/a.tar"), "--data=https://host/a.tar");
   assert.equal(hideCredentials("http://me@host/x http://a:b@c/"), "http://host/x http://c/");
   assert.equal(hideCredentials("http://host/mail@me and me@host"), "http://host/mail@me and me@host");
+});
+
+test("of a long list only as much is read as is shown", () => {
+  const listed = () => assert.fail("all of its keys were asked for");
+  const list = new Proxy(Array(1e6).fill(1), { ownKeys: listed });
+  assert.equal(shownValue(list), `[${"1,".repeat(39)}1...`);
+  assert.equal(shownValue({ a: [1, "b"], c: null }), '{"a":[1,"b"],"c":null}');
 });

@@ -72,13 +72,17 @@ function startOfJson(value: unknown, room: number): string {
   if (typeof value === "string") return JSON.stringify(value.slice(0, room + 1));
   if (typeof value === "number") return JSON.stringify(value);
   if (typeof value !== "object" || value === null) return String(value);
-  const isList = Array.isArray(value);
   let text = "";
-  for (const key in value) {
-    if (text.length >= room) break;
-    if (text !== "") text += ",";
-    if (!isList) text += `${startOfJson(key, room)}:`;
-    text += startOfJson(value[key as keyof typeof value], room - text.length - 1);
-  }
-  return isList ? `[${text}]` : `{${text}}`;
+  const add = (name: string, item: unknown) => {
+    text += `${text === "" ? "" : ","}${name}`;
+    text += startOfJson(item, room - text.length - 1);
+  };
+  // By index, since `in` would first list all of an array's.
+  if (Array.isArray(value)) for (let i = 0; i < value.length && text.length < room; i++) add("", value[i]);
+  else
+    for (const key in value) {
+      if (text.length >= room) break;
+      add(`${startOfJson(key, room)}:`, value[key as keyof typeof value]);
+    }
+  return Array.isArray(value) ? `[${text}]` : `{${text}}`;
 }

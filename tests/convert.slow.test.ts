@@ -106,7 +106,7 @@ const refusals: readonly (readonly [args: string, code: number, words: RegExp])[
   ["small.safetensors none.safetensors --to tim", 2, /no naming "tim"\s+try: +timm/],
   ["small.safetensors none.safetensors --to caffe", 2, /expected: --to cadene, /],
   ["small.safetensors none.caffemodel --to timm", 2, /expected: --to caffe, shicai/],
-  ["small.safetensors none.onnx --to timm", 2, /names of its own/],
+  ["small.safetensors none.onnx --to timm", 2, /an ONNX file has its own names/],
   ["small.safetensors none.safetensors --to akamaster", 2, /no names for a part .*[\s\S]*another naming: caffe, /],
   ["mmcls.safetensors none.onnx --model seresnet20", 2, /try: +se-resnet-20/],
   ["small.safetensors none.onnx --labels none.txt", 1, /labels cannot be read/],
