@@ -1,7 +1,7 @@
 /** BMP without compression, which libvips does not read. */
 
 import { type BmpHeader, bmpHeader } from "./bmp-header.ts";
-import { PictureFault } from "./fault.ts";
+import { PictureFault, UnsupportedPicture } from "./fault.ts";
 import { wholePalette } from "./palette.ts";
 import type { Picture } from "./resize.ts";
 
@@ -27,7 +27,7 @@ function layoutOf(bytes: Uint8Array): Layout {
   const compression = isCore ? 0 : view.getUint32(30, true);
   const hasMasks = compression === 3;
   if (![1, 4, 8, 16, 24, 32].includes(bits) || (compression !== 0 && !hasMasks)) {
-    throw new PictureFault(`a BMP of ${bits} bits a pixel with compression ${compression} is not decoded`);
+    throw new UnsupportedPicture(`a BMP of ${bits} bits a pixel with compression ${compression} is not decoded`);
   }
   const usual = { greenBits: 5, places: [2, 1, 0] } as const;
   const paletteEntry = isCore ? 3 : 4;
@@ -58,7 +58,7 @@ function masked(view: DataView, bits: number): Pick<Layout, "greenBits" | "place
   if (bits === 32 && new Set(places).size === 3 && !places.includes(-1)) return { greenBits: 5, places };
   if (bits === 16 && found === "7c00 3e0 1f") return { greenBits: 5, places };
   if (bits === 16 && found === "f800 7e0 1f") return { greenBits: 6, places };
-  throw new PictureFault(`a BMP of ${bits} bits a pixel with masks ${found} is not decoded`);
+  throw new UnsupportedPicture(`a BMP of ${bits} bits a pixel with masks ${found} is not decoded`);
 }
 
 /** @throws PictureFault */

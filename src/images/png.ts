@@ -3,7 +3,7 @@
  * dropped.
  */
 
-import { PictureFault } from "./fault.ts";
+import { PictureFault, UnsupportedPicture } from "./fault.ts";
 import { ascii } from "./format.ts";
 import { wholePalette } from "./palette.ts";
 import type { Picture } from "./resize.ts";
@@ -108,7 +108,7 @@ function chunksOf(bytes: Uint8Array): { header: Header; palette: Uint8Array; par
     else if (kind === "PLTE") palette = body;
     else if (kind === "IDAT") parts.push(body);
     else if (kind === "IEND") break;
-    else if (isCritical) throw new PictureFault(`its ${kind} chunk is not decoded`);
+    else if (isCritical) throw new UnsupportedPicture(`its ${kind} chunk is not decoded`);
     at = end;
   }
   if (header === undefined || parts.length === 0) throw new PictureFault("it contains no pictures");

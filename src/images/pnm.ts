@@ -1,6 +1,6 @@
 /** Decodes binary Netpbm pictures (PBM, PGM, PPM) with at most 8 bits per value. */
 
-import { PictureFault } from "./fault.ts";
+import { PictureFault, UnsupportedPicture } from "./fault.ts";
 import { ascii } from "./format.ts";
 import { roundHalfEven } from "./preprocess.ts";
 import type { Picture } from "./resize.ts";
@@ -27,7 +27,7 @@ export function pnmLayout(bytes: Uint8Array): Layout {
   const match = pattern.exec(head);
   if (match === null || channels === undefined) throw new PictureFault("the file ends within its header");
   const most = channels === 0 ? 1 : Number(match[3]);
-  if (most < 1 || most > 255) throw new PictureFault(`values up to ${most} are not decoded`);
+  if (most < 1 || most > 255) throw new UnsupportedPicture(`values up to ${most} are not decoded`);
   return { width: Number(match[1]), height: Number(match[2]), channels, most, start: match[0].length };
 }
 

@@ -1,7 +1,7 @@
 /** Checks that a picture file is sound, by its header and the decoder's messages, and reports why it is not. */
 
 import { SenetError } from "../errors.ts";
-import { PictureFault } from "./fault.ts";
+import { PictureFault, UnsupportedPicture } from "./fault.ts";
 import { ascii, type Format, formatOf, formats } from "./format.ts";
 import { type Header, headerOf, jpegEnds, tiffTags } from "./header.ts";
 
@@ -115,7 +115,8 @@ export function unsound(
   cause: unknown,
   said = found,
 ): SenetError {
-  if (/not decoded|support is not configured/.test(found)) {
+  // The second by libvips.
+  if (cause instanceof UnsupportedPicture || /support is not configured/.test(found)) {
     const hint = "convert it to PNG, or take it out of the folder";
     return new SenetError("data", `this kind of ${format} is not supported`, { where, found, hint, cause });
   }

@@ -1,6 +1,6 @@
 /** Decodes lossless WebP (VP8L, RFC 9649), undoing its transforms (section 4). */
 
-import { PictureFault } from "./fault.ts";
+import { PictureFault, UnsupportedPicture } from "./fault.ts";
 import { Bits, divided, image } from "./webp-entropy.ts";
 
 /** Pixels are 0xAARRGGBB. */
@@ -18,7 +18,7 @@ export function decodeVp8l(bytes: Uint8Array): Pixels {
   // The alpha flag does not affect colours.
   bits.read(1);
   const version = bits.read(3);
-  if (version !== 0) throw new PictureFault(`lossless WebP of version ${version} is not decoded`);
+  if (version !== 0) throw new UnsupportedPicture(`lossless WebP of version ${version} is not decoded`);
   const undo: ((argb: Uint32Array) => Uint32Array)[] = [];
   const seen = new Set<number>();
   // Several indices may be packed into one pixel.

@@ -3,7 +3,7 @@
  * irreversible; lossy ones, without alpha, by the browser's decoder, which is the same in all of them.
  */
 
-import { PictureFault } from "./fault.ts";
+import { PictureFault, UnsupportedPicture } from "./fault.ts";
 import { ascii } from "./format.ts";
 import type { Picture } from "./resize.ts";
 import { decodeVp8l } from "./webp-lossless.ts";
@@ -139,5 +139,5 @@ function checkCanvas(canvas: OffscreenCanvasRenderingContext2D): void {
   const read = canvas.getImageData(0, 0, drawn.width, drawn.height).data;
   if (read.every((value, i) => value === drawn.data[i])) return;
   const why = "this browser changes what is read from a canvas, so lossy WebP pictures cannot be decoded exactly";
-  throw new PictureFault(why);
+  throw new UnsupportedPicture(why);
 }

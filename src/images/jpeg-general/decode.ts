@@ -3,7 +3,7 @@
  * libjpeg-turbo, and so of Pillow; slower than `jpeg.ts`, which handles the usual kind.
  */
 
-import { PictureFault } from "../fault.ts";
+import { PictureFault, UnsupportedPicture } from "../fault.ts";
 import { readHuffman, readSteps, startsWith } from "../jpeg-header.ts";
 import type { Picture } from "../resize.ts";
 import { fromCmyk } from "../samples.ts";
@@ -65,7 +65,7 @@ export function decodeGeneralJpeg(bytes: Uint8Array): Picture {
   }
   if (frame === undefined || scans === 0) throw new PictureFault("it contains no pictures");
   if (frame.isProgressive && isSmoothed(frame))
-    throw new PictureFault("its scans leave out details, and what libjpeg puts there is not decoded");
+    throw new UnsupportedPicture("its scans leave out details, and what libjpeg puts there is not decoded");
   return pictureOf(frame, marks);
 }
 
@@ -86,10 +86,10 @@ function readTables(segment: Uint8Array, huffman: Map<number, HuffmanTable>): vo
 }
 
 function frameOf(segment: Uint8Array, marker: number): Frame {
-  if (marker > 0xc2) throw new PictureFault("arithmetic codes, and pictures without a DCT, are not decoded");
+  if (marker > 0xc2) throw new UnsupportedPicture("arithmetic codes, and pictures without a DCT, are not decoded");
   const [bits, high, low, wide, narrow, count = 0] = segment;
   if (segment.length < 6 + 3 * count || count === 0) throw new PictureFault("its frame is cut off");
-  if (bits !== 8) throw new PictureFault(`samples of ${bits} bits are not decoded`);
+  if (bits !== 8) throw new UnsupportedPicture(`samples of ${bits} bits are not decoded`);
   const height = (high! << 8) | low!;
   const width = (wide! << 8) | narrow!;
   if (width === 0 || height === 0) throw new PictureFault("it has no pixels");
@@ -108,7 +108,7 @@ function frameOf(segment: Uint8Array, marker: number): Frame {
   const unitsDown = Math.ceil(height / (8 * most.down));
   const components = sampled.map((one): Component => {
     if (most.across % one.across !== 0 || most.down % one.down !== 0) {
-      throw new PictureFault("sampling in ratios that are not whole is not decoded");
+      throw new UnsupportedPicture("sampling in ratios that are not whole is not decoded");
     }
     const stride = unitsAcross * one.across;
     return {
@@ -206,7 +206,7 @@ function pictureOf(frame: Frame, marks: { readonly isJfif: boolean; readonly ado
 function colours(ids: readonly number[], { isJfif, adobe }: { isJfif: boolean; adobe?: number }) {
   if (ids.length === 1) return "grey";
   if (ids.length === 4) return adobe === undefined || adobe === 0 ? "plain" : "ycc";
-  if (ids.length !== 3) throw new PictureFault(`${ids.length} components are not decoded`);
+  if (ids.length !== 3) throw new UnsupportedPicture(`${ids.length} components are not decoded`);
   if (isJfif) return "ycc";
   if (adobe !== undefined) return adobe === 0 ? "plain" : "ycc";
   return String.fromCharCode(...ids) === "RGB" ? "plain" : "ycc";
