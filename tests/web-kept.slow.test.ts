@@ -224,6 +224,9 @@ test(
       "document.body.append(Object.assign(document.createElement('input'), { type: 'file', multiple: true })), undefined",
     );
     await page.locator("input").setInputFiles(Object.values(files));
+    // The browser may look at the files only now.
+    const sizes = 'Array.from(document.querySelector("input").files, ({ size, lastModified }) => [size, lastModified])';
+    assert.equal(((await page.evaluate(sizes)) as readonly unknown[]).length, 3);
     for (const file of Object.values(files)) {
       writeFileSync(file, "changed");
       utimesSync(file, 1, 1);
