@@ -286,7 +286,7 @@ function onnxBombs(): Record<string, Uint8Array> {
       "x",
     ),
     "bomb-onnx-names.onnx": graph(
-      chain(4000, (before, i) => ["Relu", [before], `v${i}`, "same"]),
+      chain(2500, (before, i) => ["Relu", [before], `v${i}`, "same"]),
       "v3999",
     ),
     "bomb-onnx-nodes.onnx": proto([
