@@ -1,5 +1,6 @@
 /** Memory for decoded pictures, shared by the loaders of a run: one budget, from the memory that is really free. */
 
+import { adviseHugePages } from "../huge-pages.node.ts";
 import { availableMemory } from "../memory.node.ts";
 
 /** May be sent to threads: clones share the memory. */
@@ -41,7 +42,9 @@ export function pictureMemory(cacheBytes?: number, available: number = available
 function reserve(bytes: number): SharedArrayBuffer {
   for (let size = Math.floor(bytes); size >= MIB; size = Math.floor(size / 2)) {
     try {
-      return new SharedArrayBuffer(size);
+      const memory = new SharedArrayBuffer(size);
+      adviseHugePages(memory);
+      return memory;
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
     }

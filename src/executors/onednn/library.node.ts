@@ -220,22 +220,6 @@ function findOpenMp(): ((count: number) => void) | null {
   return null;
 }
 
-/** Size of a huge page on x86-64, and on arm64 with 4 KiB pages. */
-export const hugePage = 2 ** 21;
-
-/**
- * Asks Linux for huge pages, which reduces TLB misses when reading whole tensors (docs/log.md). Must be called before
- * the memory is touched.
- */
-export function adviseHugePages(address: Handle, bytes: number): void {
-  if (process.platform !== "linux") return;
-  madvise ??= koffi.load(null).func("int madvise(void *address, size_t length, int advice)");
-  const advice = 14;
-  madvise(address, bytes, advice);
-}
-
-let madvise: ((address: Handle, length: number, advice: number) => number) | undefined;
-
 /** Processor time of this thread in milliseconds; wall-clock time where Linux does not tell. */
 export function threadMilliseconds(): number {
   if (process.platform !== "linux") return performance.now();

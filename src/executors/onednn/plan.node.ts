@@ -4,11 +4,12 @@
  */
 
 import { option, SenetError } from "../../errors.ts";
+import { adviseHugePages, hugePage, offsetToBoundary } from "../../huge-pages.node.ts";
 import { attainableMemory } from "../../memory.node.ts";
 import { type Shape, sizeOf } from "../../tensor.ts";
 import type { Api, Primitive } from "./api.node.ts";
 import { aligned, alignment, planArena, root, type Slot } from "./arena.ts";
-import { addressOf, adviseHugePages, type Handle, hugePage } from "./library.node.ts";
+import { addressOf, type Handle } from "./library.node.ts";
 import {
   Arg,
   type ChannelBlock,
@@ -327,11 +328,8 @@ function alignedMemory(bytes: number): { readonly buffer: ArrayBuffer; readonly 
   try {
     const boundary = isLarge ? hugePage : alignment;
     const buffer = new ArrayBuffer(bytes + boundary);
-    const address = addressOf(new Uint8Array(buffer, 0, 1));
-    const over = Number(address % BigInt(boundary));
-    const start = over === 0 ? 0 : boundary - over;
-    if (isLarge) adviseHugePages(address + BigInt(start), bytes);
-    return { buffer, start };
+    if (isLarge) adviseHugePages(buffer);
+    return { buffer, start: offsetToBoundary(addressOf(new Uint8Array(buffer, 0, 1)), boundary) };
   } catch (cause) {
     throw tooLarge(bytes, cause);
   }
