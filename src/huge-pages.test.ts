@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import koffi from "koffi";
 import { pictureMemory } from "./data/picture-memory.node.ts";
-import { adviseHugePages, hugePage, offsetToBoundary } from "./huge-pages.node.ts";
+import { adviseHugePages, hugePage, offsetToBoundary } from "./memory.node.ts";
 
 /** The flags of the mapping that contains the address, as in `man 5 proc_pid_smaps`. */
 function flagsAt(address: bigint): readonly string[] {

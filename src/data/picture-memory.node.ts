@@ -1,7 +1,6 @@
 /** Memory for decoded pictures, shared by the loaders of a run: one budget, from the memory that is really free. */
 
-import { adviseHugePages } from "../huge-pages.node.ts";
-import { availableMemory } from "../memory.node.ts";
+import { adviseHugePages, availableMemory } from "../memory.node.ts";
 
 /** May be sent to threads: clones share the memory. */
 export interface PictureMemory {

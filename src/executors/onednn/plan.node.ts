@@ -4,8 +4,7 @@
  */
 
 import { option, SenetError } from "../../errors.ts";
-import { adviseHugePages, hugePage, offsetToBoundary } from "../../huge-pages.node.ts";
-import { attainableMemory } from "../../memory.node.ts";
+import { adviseHugePages, attainableMemory, hugePage, offsetToBoundary } from "../../memory.node.ts";
 import { type Shape, sizeOf } from "../../tensor.ts";
 import type { Api, Primitive } from "./api.node.ts";
 import { aligned, alignment, planArena, root, type Slot } from "./arena.ts";
