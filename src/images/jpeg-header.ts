@@ -90,10 +90,10 @@ export function readJpeg(bytes: Uint8Array): JpegScan | undefined {
     } else if (marker === Marker.sos) {
       if (frame === undefined || !isYcc(frame, isJfif, adobe)) return undefined;
       const components = readScan(segment, frame);
-      const isWhole = components?.every(
-        (one) => steps.has(one.steps) && huffman.has(one.dc) && huffman.has(one.ac + 16),
-      );
-      if (components === undefined || isWhole !== true) return undefined;
+      if (components === undefined) return undefined;
+      for (const { steps: ofSteps, dc, ac } of components) {
+        if (!steps.has(ofSteps) || !huffman.has(dc) || !huffman.has(ac + 16)) return undefined;
+      }
       return { width: frame.width, height: frame.height, components, steps, huffman, interval, start: end };
     } else if (marker < 0xe0 && marker !== 0xcc) {
       // Any other frame, or an unexpected segment.
@@ -187,10 +187,12 @@ function readScan(segment: Uint8Array, { components }: Frame): JpegComponent[] |
   // The scan must have all coefficients with all bits.
   const rest = segment.subarray(1 + 2 * count);
   if (rest[0] !== 0 || rest[1] !== 63 || rest[2] !== 0) return undefined;
-  const found = components.map((component, i) => {
-    const tables = segment[2 + 2 * i]!;
-    const { across, down, steps } = component;
-    return { across, down, steps, dc: tables >> 4, ac: tables & 15 };
-  });
-  return components.every(({ id }, i) => segment[1 + 2 * i] === id) ? found : undefined;
+  const found: JpegComponent[] = [];
+  for (const { id, across, down, steps } of components) {
+    const at = 1 + 2 * found.length;
+    if (segment[at] !== id) return undefined;
+    const tables = segment[at + 1]!;
+    found.push({ across, down, steps, dc: tables >> 4, ac: tables & 15 });
+  }
+  return found;
 }

@@ -6,7 +6,7 @@
 
 import { type JpegComponent, type JpegScan, readJpeg } from "./jpeg-header.ts";
 import type { Box, Picture } from "./resize.ts";
-import { type Exports, kernels, layOut } from "./wasm.ts";
+import { Areas, type Exports, kernels } from "./wasm.ts";
 
 export type Reduction = 1 | 2 | 4 | 8;
 
@@ -31,6 +31,10 @@ export const reducedExtent = (extent: number, reduction: Reduction): number => M
 const MARGIN = 64;
 const SLACK = 4096;
 const HUFFMAN_BYTES = 16 + 256;
+const STEPS_BYTES = 128;
+/** Words of wasm/jpeg/job.ts before its components, and for each of them. */
+const JOB_WORDS = 16;
+const PLANE_WORDS = 15;
 
 /** A component and its plane, which covers the decoded part of the picture. */
 interface Plane {
@@ -108,7 +112,9 @@ function layoutOf({ width, height, components }: JpegScan, reduction: Reduction,
   const top = Math.floor(Math.max(0, box.top - 2) / unit.height);
   const right = Math.min(across, Math.ceil((box.left + box.width + 2) / unit.width));
   const bottom = Math.min(units / across, Math.ceil((box.top + box.height + 2) / unit.height));
-  const planes = components.map((component): Plane => {
+  // Plain loops, since this runs for every picture: arrays made by `map` are compiled anew when it is inlined.
+  const planes: Plane[] = [];
+  for (const component of components) {
     // Colours with half of the samples in both directions are reduced by half as much, if at all (`jdmaster.c`).
     let own = side;
     while (
@@ -119,7 +125,7 @@ function layoutOf({ width, height, components }: JpegScan, reduction: Reduction,
       own *= 2;
     }
     const stride = (right - left) * component.across * own + 2 * MARGIN;
-    return {
+    planes.push({
       component,
       side: own,
       wider: unit.width / (component.across * own),
@@ -130,8 +136,8 @@ function layoutOf({ width, height, components }: JpegScan, reduction: Reduction,
       top: top * component.down * own,
       stride,
       bytes: stride * (bottom - top) * component.down * own,
-    };
-  });
+    });
+  }
   // In these cases libjpeg repeats samples instead of interpolating.
   if (planes.some(({ wider, width }) => wider > 1 && (width <= 2 || side === 1))) return undefined;
   return { across, units, left, right, top, bottom, planes };
@@ -148,17 +154,19 @@ function run(
   const { units, planes } = layout;
   const intervals = interval === 0 ? 1 : Math.ceil(units / interval);
   const length = bytes.length - scan.start;
-  const rowBytes = box.width + 2 * MARGIN;
-  const places = layOut(wasm, [
-    ...[length, SLACK + length, 4 * (intervals + 2), 4 * 64, HUFFMAN_BYTES],
-    ...[128 * 3, 2 * rowBytes, 3 * box.width * box.height],
-    ...planes.map((plane) => plane.bytes),
-  ]);
-  if (places === undefined) return undefined;
-  const [source, stream, segments, job, counts, steps, rows, result, ...planePlaces] = places as [
-    ...[number, number, number, number, number, number, number, number],
-    ...number[],
-  ];
+  const pixelBytes = 3 * box.width * box.height;
+  const areas = new Areas(wasm);
+  const source = areas.take(length);
+  const stream = areas.take(SLACK + length);
+  const segments = areas.take(4 * (intervals + 2));
+  const job = areas.take(4 * (JOB_WORDS + planes.length * PLANE_WORDS));
+  const counts = areas.take(HUFFMAN_BYTES);
+  const steps = areas.take(STEPS_BYTES * planes.length);
+  const rows = areas.take(2 * (box.width + 2 * MARGIN));
+  const result = areas.take(pixelBytes);
+  const samples: number[] = [];
+  for (const plane of planes) samples.push(areas.take(plane.bytes) + MARGIN);
+  if (!areas.grow()) return undefined;
   const memory = new Uint8Array(wasm.memory.buffer);
   memory.set(bytes.subarray(scan.start), source);
   const top = stream + SLACK + length;
@@ -166,27 +174,31 @@ function run(
   // Another scan or something unusual follows.
   if (end === 0 || memory[end + 1] !== 0xd9) return undefined;
 
-  const words = [components.length, layout.across, interval === 0 ? units : interval];
-  words.push(layout.left, layout.right, layout.top, layout.bottom);
-  words.push(isChecked ? units / layout.across : layout.bottom, top, segments);
-  words.push(box.left, box.top, box.width, box.height, result, rows);
+  const table = (number: number): number => {
+    memory.fill(0, counts, counts + HUFFMAN_BYTES);
+    memory.set(scan.huffman.get(number)!, counts);
+    return wasm.tableOf((number >> 2) | (number & 3), counts);
+  };
+  // In the order of wasm/jpeg/job.ts.
+  const words = new Int32Array(memory.buffer, job);
+  words.set([components.length, layout.across, interval === 0 ? units : interval]);
+  words.set([layout.left, layout.right, layout.top, layout.bottom], 3);
+  words.set([isChecked ? units / layout.across : layout.bottom, top, segments], 7);
+  words.set([box.left, box.top, box.width, box.height, result, rows], 10);
   for (const [i, plane] of planes.entries()) {
     const { component } = plane;
-    const [dc, ac] = [component.dc, component.ac + 16].map((number) => {
-      memory.fill(0, counts, counts + HUFFMAN_BYTES);
-      memory.set(scan.huffman.get(number)!, counts);
-      return wasm.tableOf((number >> 2) | (number & 3), counts);
-    }) as [number, number];
+    const dc = table(component.dc);
+    const ac = table(component.ac + 16);
     if (dc === 0 || ac === 0) return undefined;
-    new Int16Array(memory.buffer, steps + 128 * i, 64).set(scan.steps.get(component.steps)!);
-    words.push(component.across, component.down, dc, ac, steps + 128 * i);
-    words.push(planePlaces[i]! + MARGIN, plane.stride, plane.side, plane.wider, plane.higher);
-    words.push(plane.left, plane.top, plane.bytes / plane.stride, plane.width, plane.height);
+    const itsSteps = steps + STEPS_BYTES * i;
+    new Int16Array(memory.buffer, itsSteps).set(scan.steps.get(component.steps)!);
+    const first = JOB_WORDS + PLANE_WORDS * i;
+    words.set([component.across, component.down, dc, ac, itsSteps, samples[i]!, plane.stride, plane.side], first);
+    words.set([plane.wider, plane.higher, plane.left, plane.top, plane.bytes / plane.stride], first + 8);
+    words.set([plane.width, plane.height], first + 13);
   }
-  new Int32Array(memory.buffer, job, words.length).set(words);
   if (wasm.decodeScan(job) === 0) return undefined;
   wasm.colourPart(job, MARGIN);
-  const pixelBytes = 3 * box.width * box.height;
   const data = memoryFor(pixelBytes, isBrief);
   data.set(memory.subarray(result, result + pixelBytes));
   return { width: box.width, height: box.height, data };

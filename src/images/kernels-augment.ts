@@ -1,7 +1,7 @@
 /** Augmentation loops in WebAssembly, as in kernels.ts. */
 
 import type { AffinePass, AffineSource } from "./affine-pass.ts";
-import { kernels, layOut } from "./wasm.ts";
+import { Areas, kernels } from "./wasm.ts";
 
 /** As a pass of `resampleAffine`. @returns false if the caller must do it in TypeScript */
 export function resampleAffineFast(
@@ -12,11 +12,15 @@ export function resampleAffineFast(
   target: Uint8Array,
 ): boolean {
   const wasm = kernels();
+  if (wasm === undefined) return false;
   const { taps, first, weights } = pass.kernel;
   const bytes = 3 * count * Math.max(0, pass.end - pass.first);
-  const places = wasm && layOut(wasm, [source.data.length, first.byteLength, weights.byteLength, bytes]);
-  if (wasm === undefined || places === undefined) return false;
-  const [pixels, firstPlace, weightsPlace, result] = places as [number, number, number, number];
+  const areas = new Areas(wasm);
+  const pixels = areas.take(source.data.length);
+  const firstPlace = areas.take(first.byteLength);
+  const weightsPlace = areas.take(weights.byteLength);
+  const result = areas.take(bytes);
+  if (!areas.grow()) return false;
   const { buffer } = wasm.memory;
   new Uint8Array(buffer).set(source.data, pixels);
   new Int32Array(buffer).set(first, firstPlace / 4);
@@ -33,11 +37,13 @@ export function resampleAffineFast(
 /** As `jitterPixels`. @returns false if the caller must do it in TypeScript */
 export function jitterFast(data: Uint8Array, amplitude: number, [key, second]: readonly [number, number]): boolean {
   const wasm = kernels();
-  const places = wasm && layOut(wasm, [data.length]);
-  if (wasm === undefined || places === undefined) return false;
-  const memory = new Uint8Array(wasm.memory.buffer, places[0], data.length);
+  if (wasm === undefined) return false;
+  const areas = new Areas(wasm);
+  const place = areas.take(data.length);
+  if (!areas.grow()) return false;
+  const memory = new Uint8Array(wasm.memory.buffer, place, data.length);
   memory.set(data);
-  wasm.jitter(places[0]!, data.length, amplitude, key, second);
+  wasm.jitter(place, data.length, amplitude, key, second);
   data.set(memory);
   return true;
 }

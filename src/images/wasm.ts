@@ -80,23 +80,33 @@ const PAGE = 2 ** 16;
 /** Loops may access this many bytes beyond their areas. */
 const MARGIN = 64;
 
-/**
- * Allocates areas of these sizes in bytes and returns their addresses, growing memory if needed; undefined if that
- * would be too much.
- */
-export function layOut({ memory, heap }: Exports, sizes: readonly number[]): number[] | undefined {
-  let end = heap.value;
-  const places = sizes.map((size) => {
-    const place = Math.ceil(end / MARGIN) * MARGIN;
-    end = place + size + MARGIN;
-    return place;
-  });
-  if (end > MOST_BYTES) return undefined;
-  const missing = end - memory.buffer.byteLength;
-  try {
-    if (missing > 0) memory.grow(Math.ceil(missing / PAGE));
-  } catch {
-    return undefined;
+/** Areas of the module's memory for one task, taken one after another; the next task has the same memory. */
+export class Areas {
+  readonly #wasm: Exports;
+  #end: number;
+
+  constructor(wasm: Exports) {
+    this.#wasm = wasm;
+    this.#end = wasm.heap.value;
   }
-  return places;
+
+  /** The address of an area of so many bytes, which may be used once `grow` has succeeded. */
+  take(bytes: number): number {
+    const place = Math.ceil(this.#end / MARGIN) * MARGIN;
+    this.#end = place + bytes + MARGIN;
+    return place;
+  }
+
+  /** Makes the memory large enough for all areas; false if that would be too much. */
+  grow(): boolean {
+    if (this.#end > MOST_BYTES) return false;
+    const { memory } = this.#wasm;
+    const missing = this.#end - memory.buffer.byteLength;
+    try {
+      if (missing > 0) memory.grow(Math.ceil(missing / PAGE));
+    } catch {
+      return false;
+    }
+    return true;
+  }
 }
