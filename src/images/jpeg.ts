@@ -5,8 +5,8 @@
  */
 
 import { type JpegComponent, type JpegScan, readJpeg } from "./jpeg-header.ts";
-import type { Box, Picture } from "./resize.ts";
-import { Areas, type Exports, kernels } from "./wasm.ts";
+import { type Box, checkBox, type Picture } from "./resize.ts";
+import { areasOf, type Exports, kernels } from "./wasm.ts";
 
 export type Reduction = 1 | 2 | 4 | 8;
 
@@ -67,9 +67,7 @@ export function decodeJpeg(bytes: Uint8Array, part: JpegPart = {}): Picture | un
   const width = reducedExtent(scan.width, reduction);
   const height = reducedExtent(scan.height, reduction);
   const box = part.box ?? { left: 0, top: 0, width, height };
-  if (!(box.left >= 0 && box.top >= 0 && box.left + box.width <= width && box.top + box.height <= height)) {
-    throw new RangeError(`the box ${JSON.stringify(box)} is not within the ${width}×${height} picture`);
-  }
+  checkBox({ width, height }, box);
   const layout = layoutOf(scan, reduction, box);
   try {
     return layout && run(wasm, bytes, scan, layout, { ...part, box });
@@ -155,18 +153,18 @@ function run(
   const intervals = interval === 0 ? 1 : Math.ceil(units / interval);
   const length = bytes.length - scan.start;
   const pixelBytes = 3 * box.width * box.height;
-  const areas = new Areas(wasm);
-  const source = areas.take(length);
-  const stream = areas.take(SLACK + length);
-  const segments = areas.take(4 * (intervals + 2));
-  const job = areas.take(4 * (JOB_WORDS + planes.length * PLANE_WORDS));
-  const counts = areas.take(HUFFMAN_BYTES);
-  const steps = areas.take(STEPS_BYTES * planes.length);
-  const rows = areas.take(2 * (box.width + 2 * MARGIN));
-  const result = areas.take(pixelBytes);
+  const { take, grow } = areasOf(wasm);
+  const source = take(length);
+  const stream = take(SLACK + length);
+  const segments = take(4 * (intervals + 2));
+  const job = take(4 * (JOB_WORDS + planes.length * PLANE_WORDS));
+  const counts = take(HUFFMAN_BYTES);
+  const steps = take(STEPS_BYTES * planes.length);
+  const rows = take(2 * (box.width + 2 * MARGIN));
+  const result = take(pixelBytes);
   const samples: number[] = [];
-  for (const plane of planes) samples.push(areas.take(plane.bytes) + MARGIN);
-  if (!areas.grow()) return undefined;
+  for (const plane of planes) samples.push(take(plane.bytes) + MARGIN);
+  if (!grow()) return undefined;
   const memory = new Uint8Array(wasm.memory.buffer);
   memory.set(bytes.subarray(scan.start), source);
   const top = stream + SLACK + length;
@@ -179,12 +177,13 @@ function run(
     memory.set(scan.huffman.get(number)!, counts);
     return wasm.tableOf((number >> 2) | (number & 3), counts);
   };
-  // In the order of wasm/jpeg/job.ts.
   const words = new Int32Array(memory.buffer, job);
-  words.set([components.length, layout.across, interval === 0 ? units : interval]);
-  words.set([layout.left, layout.right, layout.top, layout.bottom], 3);
-  words.set([isChecked ? units / layout.across : layout.bottom, top, segments], 7);
-  words.set([box.left, box.top, box.width, box.height, result, rows], 10);
+  /** In the order of wasm/jpeg/job.ts. */
+  const put = (at: number, ...values: number[]) => words.set(values, at);
+  put(0, components.length, layout.across, interval === 0 ? units : interval);
+  put(3, layout.left, layout.right, layout.top, layout.bottom);
+  put(7, isChecked ? units / layout.across : layout.bottom, top, segments);
+  put(10, box.left, box.top, box.width, box.height, result, rows);
   for (const [i, plane] of planes.entries()) {
     const { component } = plane;
     const dc = table(component.dc);
@@ -192,10 +191,10 @@ function run(
     if (dc === 0 || ac === 0) return undefined;
     const itsSteps = steps + STEPS_BYTES * i;
     new Int16Array(memory.buffer, itsSteps).set(scan.steps.get(component.steps)!);
-    const first = JOB_WORDS + PLANE_WORDS * i;
-    words.set([component.across, component.down, dc, ac, itsSteps, samples[i]!, plane.stride, plane.side], first);
-    words.set([plane.wider, plane.higher, plane.left, plane.top, plane.bytes / plane.stride], first + 8);
-    words.set([plane.width, plane.height], first + 13);
+    const at = JOB_WORDS + PLANE_WORDS * i;
+    put(at, component.across, component.down, dc, ac, itsSteps, samples[i]!, plane.stride, plane.side);
+    put(at + 8, plane.wider, plane.higher, plane.left, plane.top, plane.bytes / plane.stride);
+    put(at + 13, plane.width, plane.height);
   }
   if (wasm.decodeScan(job) === 0) return undefined;
   wasm.colourPart(job, MARGIN);

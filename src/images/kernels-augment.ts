@@ -1,7 +1,7 @@
 /** Augmentation loops in WebAssembly, as in kernels.ts. */
 
 import type { AffinePass, AffineSource } from "./affine-pass.ts";
-import { Areas, kernels } from "./wasm.ts";
+import { areasOf, kernels } from "./wasm.ts";
 
 /** As a pass of `resampleAffine`. @returns false if the caller must do it in TypeScript */
 export function resampleAffineFast(
@@ -15,12 +15,12 @@ export function resampleAffineFast(
   if (wasm === undefined) return false;
   const { taps, first, weights } = pass.kernel;
   const bytes = 3 * count * Math.max(0, pass.end - pass.first);
-  const areas = new Areas(wasm);
-  const pixels = areas.take(source.data.length);
-  const firstPlace = areas.take(first.byteLength);
-  const weightsPlace = areas.take(weights.byteLength);
-  const result = areas.take(bytes);
-  if (!areas.grow()) return false;
+  const { take, grow } = areasOf(wasm);
+  const pixels = take(source.data.length);
+  const firstPlace = take(first.byteLength);
+  const weightsPlace = take(weights.byteLength);
+  const result = take(bytes);
+  if (!grow()) return false;
   const { buffer } = wasm.memory;
   new Uint8Array(buffer).set(source.data, pixels);
   new Int32Array(buffer).set(first, firstPlace / 4);
@@ -38,9 +38,9 @@ export function resampleAffineFast(
 export function jitterFast(data: Uint8Array, amplitude: number, [key, second]: readonly [number, number]): boolean {
   const wasm = kernels();
   if (wasm === undefined) return false;
-  const areas = new Areas(wasm);
-  const place = areas.take(data.length);
-  if (!areas.grow()) return false;
+  const { take, grow } = areasOf(wasm);
+  const place = take(data.length);
+  if (!grow()) return false;
   const memory = new Uint8Array(wasm.memory.buffer, place, data.length);
   memory.set(data);
   wasm.jitter(place, data.length, amplitude, key, second);

@@ -5,7 +5,7 @@
 
 import type { Axis } from "./axis.ts";
 import type { Resampling } from "./resample.ts";
-import { Areas, type Exports, kernels } from "./wasm.ts";
+import { areasOf, type Exports, kernels } from "./wasm.ts";
 
 /** Bytes of source pixels copied in at a time, however large the picture is. */
 const BAND_BYTES = 2 ** 20;
@@ -64,14 +64,14 @@ export function resampleFast(task: Resampling, into: Uint8Array): boolean {
   const targetStride = rowBytes + 1;
   const bandRows = horizontal === undefined ? rows : Math.min(rows, Math.max(1, Math.floor(BAND_BYTES / stride)));
   const between = horizontal === undefined ? 0 : rows + 3;
-  const areas = new Areas(wasm);
+  const { take, grow } = areasOf(wasm);
   // Up to three extra rows may be read and written between the passes; they are not used.
-  const band = areas.take((bandRows + 3) * stride);
-  const horizontalPlace = areas.take(axisBytes(horizontal));
-  const verticalPlace = areas.take(axisBytes(vertical));
-  const scratch = areas.take(between * targetStride);
-  const result = areas.take(rowBytes * height);
-  if (!areas.grow()) return false;
+  const band = take((bandRows + 3) * stride);
+  const horizontalPlace = take(axisBytes(horizontal));
+  const verticalPlace = take(axisBytes(vertical));
+  const scratch = take(between * targetStride);
+  const result = take(rowBytes * height);
+  if (!grow()) return false;
   const memory = new Uint8Array(wasm.memory.buffer);
   /** Copies whole rows (the last may end with the picture) and returns where the first begins. */
   const copyRows = (from: number, count: number): number => {
@@ -122,11 +122,11 @@ export function normalizeFast(
   const wasm = kernels();
   if (wasm === undefined) return false;
   const pixels = width * height;
-  const areas = new Areas(wasm);
-  const pixelsPlace = areas.take(3 * pixels);
-  const tablePlace = areas.take(table.byteLength);
-  const result = areas.take(4 * channels.length * pixels);
-  if (!areas.grow()) return false;
+  const { take, grow } = areasOf(wasm);
+  const pixelsPlace = take(3 * pixels);
+  const tablePlace = take(table.byteLength);
+  const result = take(4 * channels.length * pixels);
+  if (!grow()) return false;
   const { buffer } = wasm.memory;
   new Uint8Array(buffer).set(source.subarray(0, 3 * pixels), pixelsPlace);
   new Float32Array(buffer).set(table, tablePlace / 4);

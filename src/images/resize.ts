@@ -89,7 +89,7 @@ export function resize(
 
 const whole = ({ width, height }: Pick<Picture, "width" | "height">): Box => ({ left: 0, top: 0, width, height });
 
-function checkBox(picture: Pick<Picture, "width" | "height">, { left, top, width, height }: Box): void {
+export function checkBox(picture: Pick<Picture, "width" | "height">, { left, top, width, height }: Box): void {
   const within =
     [left, top, width, height].every(Number.isInteger) &&
     left >= 0 &&

@@ -80,33 +80,26 @@ const PAGE = 2 ** 16;
 /** Loops may access this many bytes beyond their areas. */
 const MARGIN = 64;
 
-/** Areas of the module's memory for one task, taken one after another; the next task has the same memory. */
-export class Areas {
-  readonly #wasm: Exports;
-  #end: number;
-
-  constructor(wasm: Exports) {
-    this.#wasm = wasm;
-    this.#end = wasm.heap.value;
-  }
-
-  /** The address of an area of so many bytes, which may be used once `grow` has succeeded. */
-  take(bytes: number): number {
-    const place = Math.ceil(this.#end / MARGIN) * MARGIN;
-    this.#end = place + bytes + MARGIN;
-    return place;
-  }
-
-  /** Makes the memory large enough for all areas; false if that would be too much. */
-  grow(): boolean {
-    if (this.#end > MOST_BYTES) return false;
-    const { memory } = this.#wasm;
-    const missing = this.#end - memory.buffer.byteLength;
-    try {
-      if (missing > 0) memory.grow(Math.ceil(missing / PAGE));
-    } catch {
-      return false;
-    }
-    return true;
-  }
+/**
+ * Areas of the module's memory for one task, taken one after another; the next task has the same memory. An area may be
+ * used once `grow` has made the memory large enough for all; it returns false if that would be too much.
+ */
+export function areasOf({ memory, heap }: Exports): { take(bytes: number): number; grow(): boolean } {
+  let end = heap.value;
+  return {
+    take(bytes) {
+      const place = Math.ceil(end / MARGIN) * MARGIN;
+      end = place + bytes + MARGIN;
+      return place;
+    },
+    grow() {
+      const missing = end - memory.buffer.byteLength;
+      try {
+        if (missing > 0 && end <= MOST_BYTES) memory.grow(Math.ceil(missing / PAGE));
+      } catch {
+        return false;
+      }
+      return end <= MOST_BYTES;
+    },
+  };
 }
