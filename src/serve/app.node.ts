@@ -6,8 +6,9 @@ import { answerHeaders, preflightHeaders } from "./cors.ts";
 import { createHandlers, type Service } from "./handlers.node.ts";
 import { Metrics } from "./metrics.ts";
 import { overloaded, stopping, type Wish } from "./pool.node.ts";
-import { type Fault, faultText, internalFault, Refusal, refusalOf, tooLarge } from "./refusal.ts";
+import { type Fault, faultText, internalFault, Refusal, refusalOf, tooLargeBody } from "./refusal.ts";
 import { isOfProtocol, type Route, type RouteName, routes } from "./routes.ts";
+import { acceptedCodings, type Coding, codingOf, unpacked } from "./unpack.node.ts";
 
 export interface App {
   readonly server: FastifyInstance;
@@ -19,7 +20,10 @@ export interface App {
 interface Visit {
   readonly since: number;
   readonly gone: AbortController;
+  /** Memory that its body may take. */
   bytes: number;
+  /** How its body is compressed. */
+  coding?: Coding;
   isAnswered: boolean;
 }
 
@@ -45,7 +49,10 @@ export function createApp({ pool, models, settings }: Service): App {
     routerOptions: { maxParamLength: 300, ignoreTrailingSlash: true },
   });
   server.removeAllContentTypeParsers();
-  server.addContentTypeParser("*", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
+  server.addContentTypeParser("*", { parseAs: "buffer" }, async (request: FastifyRequest, body: Buffer) => {
+    const { coding } = visits.get(request)!;
+    return coding === undefined ? body : unpacked(body, coding, settings.bodyBytes);
+  });
 
   server.addHook("onRequest", async (request, reply) => {
     const visit: Visit = { since: performance.now(), gone: new AbortController(), bytes: 0, isAnswered: false };
@@ -91,17 +98,18 @@ export function createApp({ pool, models, settings }: Service): App {
   /** @throws Refusal before the body is read */
   function enter(request: FastifyRequest, visit: Visit): void {
     if ((request.routeOptions.config as RouteConfig).isWork !== true) return;
-    const coding = request.headers["content-encoding"];
-    if (coding !== undefined && coding !== "identity") throw compressed(coding);
+    const coding = codingOf(request.headers["content-encoding"]);
     if (isStopping) throw stopping();
     if (pool.room === 0) throw overloaded(pool.retryAfter);
     const said = request.headers["content-length"];
     // A body of unknown length may have any.
-    const length = said === undefined ? settings.bodyBytes : Number(said);
-    if (length > settings.bodyBytes) throw tooLargeBody(settings.bodyBytes, said);
+    const sent = said === undefined ? settings.bodyBytes : Number(said);
+    if (sent > settings.bodyBytes) throw tooLargeBody(settings.bodyBytes, said);
+    const length = coding === undefined ? sent : sent + settings.bodyBytes;
     if (held + length > settings.allBytes) throw overloaded(pool.retryAfter);
     held += length;
     visit.bytes = length;
+    if (coding !== undefined) visit.coding = coding;
   }
 
   function leave(request: FastifyRequest, reply: FastifyReply, visit: Visit): void {
@@ -129,6 +137,7 @@ export function createApp({ pool, models, settings }: Service): App {
     // Not done elsewhere for an unreadable address.
     forPages(request, reply);
     if (refusal?.retryAfter !== undefined) reply.header("retry-after", `${refusal.retryAfter}`);
+    if (refusal?.status === 415) reply.header("accept-encoding", acceptedCodings);
     if (refusal?.status === 413) {
       // The rest of the body is read and discarded, since many clients only look for an answer after it; Fastify would
       // close the connection.
@@ -182,21 +191,8 @@ const otherMethod = ({ method, url }: FastifyRequest, expected: string): Refusal
     found: `${method} ${url}`.slice(0, 200),
   });
 
-const compressed = (found: string): Refusal =>
-  new Refusal(415, "unsupported_media_type", "bodies are taken as they are, not compressed", {
-    expected: "no Content-Encoding",
-    found: found.slice(0, 40),
-  });
-
 /** The client has closed the connection; nothing is sent. */
 class ClientGone extends Error {}
-
-const tooLargeBody = (most: number, found: string | undefined): Refusal =>
-  tooLarge("the body is too large", {
-    expected: `at most ${most} bytes`,
-    ...(found !== undefined && { found: `${found.slice(0, 40)} bytes` }),
-    hint: "send smaller pictures, or fewer at once",
-  });
 
 /** Time limit in milliseconds, from the arrival of the headers. @throws Refusal 400 */
 function allowedMs({ headers }: FastifyRequest, most: number): number {

@@ -17,6 +17,7 @@ import type { Checkpoint } from "../weights/checkpoint.ts";
 import { inferenceProgram } from "../weights/program.ts";
 import { inferenceGraph, inputName } from "../zoo/index.ts";
 import { hashOf, stampOf } from "./files.node.ts";
+import { returnFreed } from "./freed.node.ts";
 import { refusalOf } from "./refusal.ts";
 import type { Explained, ExplainWork, ModelFacts, ModelSource, Outcome, Work } from "./work.node.ts";
 
@@ -33,6 +34,8 @@ export class Host {
   async load(key: string, source: ModelSource): Promise<ModelFacts> {
     const network = await HostedNetwork.open(source, this.#decode);
     this.#networks.set(key, network);
+    // Measuring has opened the network on other engines too.
+    await returnFreed();
     return network.facts;
   }
 
@@ -40,6 +43,7 @@ export class Host {
     const network = this.#networks.get(key);
     this.#networks.delete(key);
     await network?.dispose();
+    await returnFreed();
   }
 
   /**

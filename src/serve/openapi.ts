@@ -14,7 +14,7 @@ const errors = {
   404: "There is no such model",
   408: "The request came too slowly",
   413: "Too many bytes, pictures or tensors",
-  415: "Pictures are not sent as this type, or the body is compressed",
+  415: "Pictures are not sent as this type, or the body is compressed in another way than gzip, deflate or br",
   422: "A picture cannot be used",
   503: "Too much waits, the time is over, or the server stops; Retry-After says when to try again",
 } as const;

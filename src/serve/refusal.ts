@@ -42,6 +42,14 @@ export const badRequest = (message: string, details: RefusalDetails = {}): Refus
 export const tooLarge = (message: string, details: RefusalDetails = {}): Refusal =>
   new Refusal(413, "too_large", message, details);
 
+/** @param found its length, as far as it is known */
+export const tooLargeBody = (most: number, found: string | undefined): Refusal =>
+  tooLarge("the body is too large", {
+    expected: `at most ${most} bytes`,
+    ...(found !== undefined && { found: `${found.slice(0, 40)} bytes` }),
+    hint: "send smaller pictures, or fewer at once",
+  });
+
 /** Status and code of each kind of fault that is the client's; others are the server's. */
 const statuses: Partial<Readonly<Record<ErrorCode, readonly [number, string]>>> = {
   data: [422, "unusable_picture"],

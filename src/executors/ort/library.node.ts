@@ -6,9 +6,9 @@ import { machineThreads, usableThreads } from "../../machine.node.ts";
 import { lazily } from "../../packages.node.ts";
 import type { Tensor, TensorData } from "../../tensor.ts";
 import { type OnnxRuntime, type OrtHost, runModel } from "./runtime.ts";
+import { refuseTelemetry } from "./telemetry.node.ts";
 
-/** @throws SenetError `executor` with the reason where it does not load */
-export const onnxRuntime = lazily<typeof import("onnxruntime-node")>(
+const load = lazily<typeof import("onnxruntime-node")>(
   "onnxruntime-node",
   (found, cause) =>
     new SenetError("executor", "ONNX Runtime does not load here", {
@@ -18,6 +18,12 @@ export const onnxRuntime = lazily<typeof import("onnxruntime-node")>(
       cause,
     }),
 );
+
+/** @throws SenetError `executor` with the reason where it does not load */
+export function onnxRuntime(): typeof import("onnxruntime-node") {
+  refuseTelemetry();
+  return load();
+}
 
 function session(wanted: number | undefined): object {
   const threads = Math.min(wanted ?? usableThreads(), machineThreads());
