@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { test } from "node:test";
 import { temporaryFolder } from "../../tests/command.ts";
@@ -106,6 +106,11 @@ test("a connection that breaks is taken up again where it broke, and so is a cal
     { name: "rest.json", bytes: new Uint8Array(4_000_000).fill(32) },
   ]);
   const cache = temporaryFolder();
+  let folder = cache;
+  const sizes = () =>
+    readdirSync(folder, { recursive: true, withFileTypes: true }).map((entry) =>
+      entry.isFile() ? statSync(join(entry.parentPath, entry.name)).size : 0,
+    );
   let breaks = 2;
   const broken: Handler = (request, response) => {
     if (breaks-- <= 0) return fileHandler(large, '"1"')(request, response);
@@ -114,7 +119,13 @@ test("a connection that breaks is taken up again where it broke, and so is a cal
       ...{ etag: '"1"', "content-length": large.length - start },
       ...(start > 0 && { "content-range": `bytes ${start}-${large.length - 1}/${large.length}` }),
     });
-    response.write(large.subarray(start, start + 1_000_000), () => setTimeout(() => response.destroy(), 50));
+    response.write(large.subarray(start, start + 1_000_000));
+    // What the client has not taken by then would be lost.
+    const breakOnceTaken = setInterval(() => {
+      if (!sizes().some((size) => size > start + 10_000)) return;
+      clearInterval(breakOnceTaken);
+      response.destroy();
+    }, 10);
   };
   const { origin, requests } = await serve(site({ "/a.tar": broken }));
   const path = await localData(`${origin}/a.tar`, { cache, timing });
@@ -122,6 +133,7 @@ test("a connection that breaks is taken up again where it broke, and so is a cal
   assert.ok(requests.length === 3 && rangeStart(requests[2]!.headers.range)! > 0);
   breaks = 1;
   const second = temporaryFolder();
+  folder = second;
   const once = { cache: second, timing: { ...timing, attempts: 1 } };
   await assert.rejects(localData(`${origin}/a.tar`, once), (error) => {
     assert.ok(error instanceof SenetError && error.code === "io", `${error}`);

@@ -49,6 +49,62 @@ test("what our own export writes is read back", () => {
   assert.equal(metadata.get("labels"), "[]");
 });
 
+test("a Constant may be a tensor, a number or a list of numbers", async () => {
+  const constant = (name: string, attribute: Fields): readonly [number, Fields] => [
+    1,
+    [
+      [2, name],
+      [4, "Constant"],
+      [5, attribute],
+    ],
+  ];
+  const w: Fields = [
+    [1, 2],
+    [2, 1],
+    [9, floats(1, 2)],
+  ];
+  const nodes = [
+    constant("tensor", [
+      [1, "value"],
+      [5, w],
+      [20, 4],
+    ]),
+    constant("number", [
+      [1, "value_float"],
+      [2, { float: 0.5 }],
+      [20, 1],
+    ]),
+    constant("list", [
+      [1, "value_floats"],
+      [7, floats(0.5)],
+      [7, floats(-3)],
+      [20, 6],
+    ]),
+    constant("count", [
+      [1, "value_int"],
+      [3, 7],
+      [20, 2],
+    ]),
+    constant("extents", [
+      [1, "value_ints"],
+      [8, { packed: [1, -1, 3] }],
+      [20, 7],
+    ]),
+  ];
+  const { tensors, nodes: left } = parse(
+    proto([
+      [1, 8],
+      [7, nodes],
+    ]),
+  );
+  assert.equal(left.length, 0);
+  assert.deepEqual(tensors.get("tensor"), { dtype: "float32", shape: [2], data: Float32Array.of(1, 2) });
+  assert.deepEqual(tensors.get("number"), { dtype: "float32", shape: [], data: Float32Array.of(0.5) });
+  assert.deepEqual(tensors.get("list"), { dtype: "float32", shape: [2], data: Float32Array.of(0.5, -3) });
+  assert.deepEqual(tensors.get("count"), { dtype: "int32", shape: [], data: Int32Array.of(7) });
+  assert.deepEqual(tensors.get("extents"), { dtype: "int32", shape: [3], data: Int32Array.of(1, -1, 3) });
+});
+
 test("raw values are views where they are aligned", () => {
   const bytes = withTensor([
     [1, 2],

@@ -133,14 +133,12 @@ interface Found {
 
 function readGraph(graph: ProtoReader, where: string, found: Found): void {
   const { tensors, unreadable, nodes, inputs, outputs } = found;
-  const add = (chunk: Uint8Array, called?: string) => {
+  const add = (name: string, read: (fail: Fail) => Tensor | string) => {
     if (tensors.size + unreadable.size >= mostInitialisers)
       graph.fail(`there are more than ${mostInitialisers} initialisers`);
-    const header = readHeader(chunk, where);
-    const name = called ?? header.name;
     const fail = failAt(`${where}: initialiser ${shownName(name)}`);
     if (tensors.has(name) || unreadable.has(name)) fail("the name occurs twice", { hint: fetchAgain });
-    const tensor = readTensor(header, found.external, fail);
+    const tensor = read(fail);
     if (typeof tensor === "string") unreadable.set(name, tensor);
     else tensors.set(name, tensor);
   };
@@ -148,14 +146,16 @@ function readGraph(graph: ProtoReader, where: string, found: Found): void {
     switch (graph.field) {
       case 1: {
         const node = readNode(graph.message());
-        const value = node.op === "Constant" ? node.tensors.get("value") : undefined;
-        if (value !== undefined && node.outputs[0] !== undefined) add(value, node.outputs[0]);
+        const value = node.op === "Constant" ? constantOf(node, where, found.external) : undefined;
+        if (value !== undefined && node.outputs[0] !== undefined) add(node.outputs[0], value);
         else if (nodes.push(node) > mostNodes) graph.fail(`there are more than ${mostNodes} nodes`);
         break;
       }
-      case 5:
-        add(graph.chunk());
+      case 5: {
+        const header = readHeader(graph.chunk(), where);
+        add(header.name, (fail) => readTensor(header, found.external, fail));
         break;
+      }
       case 11:
         if (inputs.push(readInput(graph.message())) > mostInitialisers)
           graph.fail(`there are more than ${mostInitialisers} inputs`);
@@ -171,6 +171,28 @@ function readGraph(graph: ProtoReader, where: string, found: Found): void {
         graph.skip();
     }
   }
+}
+
+/** Reads the value of a Constant node: a tensor, or since opset 12 also numbers. */
+function constantOf(
+  { tensors, numbers }: OnnxNode,
+  where: string,
+  external: ExternalData,
+): ((fail: Fail) => Tensor | string) | undefined {
+  const tensor = tensors.get("value");
+  if (tensor !== undefined) return (fail) => readTensor(readHeader(tensor, where), external, fail);
+  for (const [name, values] of numbers) {
+    const [, kind, isList] = /^value_(float|int)(s?)$/.exec(name) ?? [];
+    if (kind === undefined) continue;
+    const shape = isList === "s" ? [values.length] : [];
+    if (kind === "float") return () => ({ dtype: "float32", shape, data: Float32Array.from(values) });
+    const [least, most] = [-(2 ** 31), 2 ** 31 - 1];
+    return () => ({
+      ...{ dtype: "int32", shape },
+      data: Int32Array.from(values, (value) => Math.min(Math.max(value, least), most)),
+    });
+  }
+  return undefined;
 }
 
 /** A TensorProto without its values, which are read once their type and number are known. */

@@ -33,11 +33,13 @@ function layoutOf(bytes: Uint8Array): Layout {
   const paletteEntry = isCore ? 3 : 4;
   const colours = bits > 8 ? 0 : (isCore ? 0 : view.getUint32(46, true)) || 2 ** bits;
   const at = 14 + length;
+  const end = at + (hasMasks && length === 40 ? 12 : 0) + colours * paletteEntry;
   return {
     ...header,
     palette: colouredBy(bytes.subarray(at, at + Math.min(colours, 256) * paletteEntry), paletteEntry),
     ...(hasMasks ? masked(view, bits) : usual),
-    start: view.getUint32(10, true),
+    // Some writers leave it out.
+    start: view.getUint32(10, true) || end,
   };
 }
 

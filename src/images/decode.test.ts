@@ -35,6 +35,14 @@ test("a file that is missing or empty, or no picture, is refused by name and rea
   assert.match(await refusal(new Uint8Array()), /name\.jpg: the picture file is empty/);
   const text = (content: string) => new TextEncoder().encode(content);
   assert.match(await refusal(text("\0\0\0\u001cftypavif")), /not a picture of a supported kind.*an AVIF or HEIC/s);
+  assert.match(await refusal(text("\0\0\0\u001cftypheic")), /an AVIF or HEIC/);
+  assert.match(await refusal(text("\0\0\0\u001cftypisom")), /a video/);
+  assert.match(await refusal(text("\0\0\0\u000cjP  \r\n")), /a JPEG 2000/);
+  assert.match(await refusal(Uint8Array.of(0xff, 0x0a, 1, 2)), /a JPEG XL/);
+  assert.match(await refusal(text("II+\0\b\0\0\0")), /a BigTIFF/);
+  assert.match(await refusal(text("P3\n1 1\n255\n1 2 3\n")), /a Netpbm file in a form other than P4, P5 and P6/);
+  assert.match(await refusal(text("8BPS\0\u0001")), /a Photoshop file/);
+  assert.match(await refusal(text("%PDF-1.7\n")), /a PDF/);
   assert.match(await refusal(text("<!DOCTYPE html><p>404")), /a web page/);
   assert.match(await refusal(text('<svg xmlns="http://www.w3.org/2000/svg"/>')), /SVG/);
   assert.match(await refusal(text("version https://git-lfs.github.com/spec/v1\n")), /Git LFS pointer/);

@@ -227,6 +227,15 @@ test("a PNG's rows: filters undone, what is behind them passed over, too few ref
   assert.match(await fault(damaged), /the checksum of its IDAT chunk is wrong/);
 });
 
+test("a BMP that does not say where its pixels start has them behind its header, masks and palette", async () => {
+  for (const name of ["rgb.bmp", "565.bmp", "palette.bmp", "black-white.bmp"]) {
+    const bytes = readFileSync(golden("images", name));
+    const { data } = await decodeBytes(bytes, name);
+    bytes.writeUInt32LE(0, 10);
+    assert.deepEqual((await decodeBytes(bytes, name)).data, data, name);
+  }
+});
+
 test("colours beyond a palette are greys, as in Pillow", async () => {
   const rows = deflateSync(Buffer.from([0, 0, 1, 9, 200]));
   const [first, second] = [Buffer.of(7, 8, 9), Buffer.of(4, 5, 6)];

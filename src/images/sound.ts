@@ -85,7 +85,14 @@ function checkHeader(header: Header, length: number, name: string, availableMemo
 }
 
 const KNOWN: readonly [string, (bytes: Uint8Array) => boolean][] = [
-  ["an AVIF or HEIC", (bytes) => ascii(bytes, 4, 8) === "ftyp"],
+  ["an AVIF or HEIC", (bytes) => /^ftyp(avi|he[iv]|m[is][fa])/.test(ascii(bytes, 4, 11))],
+  ["a video (MP4 or QuickTime)", (bytes) => ascii(bytes, 4, 8) === "ftyp"],
+  ["a JPEG 2000", (bytes) => ascii(bytes, 4, 8) === "jP  "],
+  ["a JPEG XL", (bytes) => ascii(bytes, 4, 8) === "JXL " || ascii(bytes, 0, 2) === "\xff\n"],
+  ["a BigTIFF", (bytes) => ["II+\0", "MM\0+"].includes(ascii(bytes, 0, 4))],
+  ["a Netpbm file in a form other than P4, P5 and P6", (bytes) => /^P[1237Ff]\s/.test(ascii(bytes, 0, 3))],
+  ["a Photoshop file", (bytes) => ascii(bytes, 0, 4) === "8BPS"],
+  ["a PDF", (bytes) => ascii(bytes, 0, 5) === "%PDF-"],
   ["a ZIP archive", (bytes) => ascii(bytes, 0, 4) === "PK\x03\x04"],
   [
     "a Git LFS pointer (fetch the file with git lfs pull)",

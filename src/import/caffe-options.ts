@@ -36,13 +36,17 @@ export function must(step: Step, option: string, values: readonly number[], valu
   if (other !== undefined) step.fail(`this ${option} is not supported`, { expected: `${value}`, found: `${other}` });
 }
 
-const isWhole = (value: number, least: number): boolean => Number.isInteger(value) && value >= least && value < 2 ** 20;
+const mostExtent = 2 ** 20;
+const isWhole = (value: number, least: number): boolean =>
+  Number.isInteger(value) && value >= least && value < mostExtent;
 
 /** A whole number from `least` to 2^20. */
 export function whole(step: Step, message: CaffeMessage, field: string, fallback: number, least: number): number {
   const value = oneOf(message, field, "number", fallback);
   if (!isWhole(value, least)) {
-    step.fail(`the field ${field} is missing or not usable`, { expected: `at least ${least}`, found: `${value}` });
+    step.fail(`the field ${field} is missing or not usable`, {
+      ...{ expected: `a whole number from ${least} to ${mostExtent - 1}`, found: `${value}` },
+    });
   }
   return value;
 }

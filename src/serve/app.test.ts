@@ -241,6 +241,13 @@ const refused: readonly (readonly [
     "too_large",
     /at most 1048576 bytes/,
   ],
+  [
+    "a number that is none",
+    () => ({ url: "/v1/classify?top=abc", payload: teal, headers: octets }),
+    400,
+    "bad_request",
+    /expected":"a whole number","found":"\\"abc\\""/,
+  ],
   ["a form without file", () => form([{ name: "top", data: "1" }]), 400, "bad_request", /no file/],
   ["a form that is none", () => ({ ...form([]), payload: "abc" }), 400, "bad_request", /cannot be read/],
   [

@@ -5,10 +5,9 @@ import * as z from "../schema.ts";
 
 /** A whole number given as text, as in query parameters and form fields. */
 const whole = (least: number, most: number) =>
-  z.readFrom(
-    (value) => (typeof value === "string" && value.trim() !== "" ? Number(value) : value),
-    z.int().check(z.gte(least), z.lte(most)),
-  );
+  z.readFrom((value) => (isNumeral(value) ? Number(value) : value), z.int().check(z.gte(least), z.lte(most)));
+const isNumeral = (value: unknown): value is string =>
+  typeof value === "string" && value.trim() !== "" && Number.isFinite(Number(value));
 const flag = z.readFrom((value) => (value === "true" || value === "false" ? value === "true" : value), z.boolean());
 
 const model = z.optional(z.string().check(z.maxLength(200))).check(z.describe("which network; default: the first"));
