@@ -1,11 +1,13 @@
 /**
  * How often eight bits keep a network's top-1 answer, on crops of photographs, for networks whose released weights are not at
  * hand: with weights from the tests' formula. As they stand these give nearly the same logits for every picture, so that nothing
- * is learnt from an answer that stays; so each batch norm has the statistics of some of the photographs, and the classifier's bias
- * takes away the mean logits. What is left tells pictures apart, though without the margin that training gives an answer.
+ * is learnt from an answer that stays. So each batch norm has the statistics of some of the crops, and the classifier is
+ * fitted by least squares to tell the photographs apart: its answers have margins, as those of a trained network have. What is
+ * compared are answers for other crops. `--classifier formula` leaves the classifier as the formula has it, less the mean logits:
+ * its 1,000 answers differ too, but have no margin.
  *
- * `node dist/bench/eight-bits.js PHOTOS [MODEL...] [--method mse] [--executor ort] [--threads 1]`, after `npm run build`; PHOTOS is
- * a folder of pictures; without models, the seven that were released. The last line is one JSON object.
+ * `node dist/bench/eight-bits.js PHOTOS [MODEL...] [--method mse] [--executor ort] [--threads 1] [--classifier fitted]`, after
+ * `npm run build`; PHOTOS is a folder of pictures; without models, the seven that were released. The last line is one JSON object.
  */
 
 import { readdirSync } from "node:fs";
@@ -17,33 +19,38 @@ import { selectExecutor } from "../src/executors/select.node.ts";
 import { decodePicture } from "../src/images/decode.node.ts";
 import { imagenetPreprocessing, preprocess } from "../src/images/preprocess.ts";
 import type { Picture } from "../src/images/resize.ts";
+import type { Value } from "../src/ir/graph.ts";
 import { inferencePasses, type Program, runPasses } from "../src/passes/index.ts";
-import { type RangeMethodName, rangeMethodNames } from "../src/quantize/methods.ts";
+import { rangeMethodNames } from "../src/quantize/methods.ts";
 import { PreparedNetwork } from "../src/quantize/network.ts";
 import { copyOf, type Tensor, tensor, zeros } from "../src/tensor.ts";
-import { inferenceGraph, inputName, lossGraph, model, zoo } from "../src/zoo/index.ts";
+import { inferenceGraph, inputName, lossGraph, type Model, model, zoo } from "../src/zoo/index.ts";
 import { formulaWeights } from "../tests/formula.ts";
-import { machine, whole } from "./measure.ts";
+import { machine, median, whole } from "./measure.ts";
 
 const side = 224;
 
-/** Crops of the whole picture, and of nine overlapping windows with half its sides. */
-function cropsOf(picture: Picture): Picture[] {
+/** Inputs of a network: windows of a photograph from which the network is made, and others for which it is asked. */
+interface Photograph {
+  readonly seen: readonly Float32Array[];
+  readonly asked: readonly Float32Array[];
+}
+
+/** Nine windows of a picture, in rows and columns of three; `part` is the share of its sides that each has. */
+function windowsOf(picture: Picture, part: number): Picture[] {
   const { width, height, data } = picture;
-  const [w, h] = [width >> 1, height >> 1];
-  const crops = [picture];
-  for (let row = 0; row < 3; row++) {
-    for (let column = 0; column < 3; column++) {
+  const [w, h] = [Math.round(width * part), Math.round(height * part)];
+  return [0, 1, 2].flatMap((row) =>
+    [0, 1, 2].map((column) => {
       const [top, left] = [Math.floor((row * (height - h)) / 2), Math.floor((column * (width - w)) / 2)];
       const pixels = new Uint8Array(w * h * 3);
       for (let y = 0; y < h; y++) {
         const from = ((top + y) * width + left) * 3;
         pixels.set(data.subarray(from, from + w * 3), y * w * 3);
       }
-      crops.push({ ...picture, width: w, height: h, data: pixels });
-    }
-  }
-  return crops;
+      return { ...picture, width: w, height: h, data: pixels };
+    }),
+  );
 }
 
 /** Converts each to the network's input. */
@@ -60,18 +67,14 @@ const pictures = (values: readonly Float32Array[]): Tensor => {
   return tensor([values.length, 3, side, side], data);
 };
 
-/** A row of logits for each crop. */
-async function logitsOf(
-  { graph, weights }: Program,
-  executor: Executor,
-  inputs: readonly Float32Array[],
-  threads: number,
-) {
-  const network = await executor.compile(graph, weights, { threads });
+/** A row of this value, or of logits, for each crop. */
+async function rowsOf({ graph, weights }: Program, on: Executor, inputs: readonly Float32Array[], value?: Value) {
+  const outputs = value === undefined ? graph.outputs : new Map([[value.name, value]]);
+  const network = await on.compile({ ...graph, outputs }, weights, { threads });
   const rows: Float32Array[] = [];
   for (const input of inputs) {
-    const [logits] = (await network.run(new Map([[inputName, pictures([input])]]))).values();
-    rows.push(Float32Array.from(logits!.data));
+    const [row] = (await network.run(new Map([[inputName, pictures([input])]]))).values();
+    rows.push(Float32Array.from(row!.data));
   }
   await network.dispose();
   return rows;
@@ -82,72 +85,122 @@ const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 const topOf = (row: Float32Array): number => row.reduce((top, value, i) => (value > row[top]! ? i : top), 0);
 
 /** Gives each batch norm the statistics of these pictures. */
-async function normalised(
-  name: string,
-  weights: Weights,
-  inputs: readonly Float32Array[],
-  executor: Executor,
-  threads: number,
-) {
-  const graph = lossGraph(model(name), { batch: inputs.length, imageSize: side });
+async function normalised(network: Model, weights: Weights, inputs: readonly Float32Array[]) {
+  const graph = lossGraph(network, { batch: inputs.length, imageSize: side });
   const makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
   // The inputs of running averages.
   const outputs = new Map([...graph.updates].map(([{ name: of }, next]) => [of, makers.get(next)!.inputs[1]!]));
-  const network = await executor.compile({ ...graph, outputs, updates: new Map() }, weights, { threads });
+  const compiled = await executor.compile({ ...graph, outputs, updates: new Map() }, weights, { threads });
   const given = graph.inputs.map(({ name: of, type }) => [of, zeros("float32", type.shape)] as const);
-  const found = await network.run(new Map([...given, [inputName, pictures(inputs)]]));
-  await network.dispose();
+  const found = await compiled.run(new Map([...given, [inputName, pictures(inputs)]]));
+  await compiled.dispose();
   return new Map([...weights, ...found]);
 }
 
+/** The classifier's node; its inputs are features, weight and bias. */
+const classifierOf = ({ graph }: Program) => graph.nodes.findLast(({ op }) => op === "linear")!;
+
 /** Subtracts the mean of these logits, by the classifier's bias. */
 function centred(program: Program, rows: readonly Float32Array[]): Program {
-  const classifier = program.graph.nodes.findLast(({ op }) => op === "linear")!;
-  const { name } = classifier.inputs[2]!;
+  const { name } = classifierOf(program).inputs[2]!;
   const bias = copyOf(program.weights.get(name)!);
-  for (let c = 0; c < bias.data.length; c++) {
-    bias.data[c]! -= rows.reduce((sum, row) => sum + row[c]!, 0) / rows.length;
-  }
+  const means = meanOf(rows);
+  for (let c = 0; c < bias.data.length; c++) bias.data[c]! -= means[c]!;
   return { graph: program.graph, weights: new Map([...program.weights, [name, bias]]) };
 }
 
-async function measure(
-  name: string,
-  photos: readonly Picture[][],
-  method: RangeMethodName,
-  executor: Executor,
-  threads: number,
-) {
-  const graph = inferenceGraph(model(name), { batch: 1, imageSize: side });
-  const crops = photos.map(inputsOf);
-  // Statistics and ranges come from every second photograph, the compared answers from the others.
-  const chosen = crops.filter((_, i) => i % 2 === 0).map(([first]) => first!);
-  const weights = await normalised(name, formulaWeights(graph), chosen, executor, threads);
-  const plain = runPasses({ graph, weights }, inferencePasses);
-  const asked = crops.filter((_, i) => i % 2 === 1).flat();
-  const program = centred(plain, await logitsOf(plain, executor, [...chosen, ...asked], threads));
-  async function* batches() {
-    for (const input of chosen) yield { images: pictures([input]), size: 1 };
-  }
-  const prepared = await PreparedNetwork.create(program, executor, batches(), { method });
-  const expected = await logitsOf(program, executor, asked, threads);
-  const answers = new Set(expected.map(topOf)).size;
-  const int8 = agreement(expected, await logitsOf(prepared.quantized(prepared.layers), executor, asked, threads));
-  const bf16 = rounding && agreement(expected, await logitsOf(program, rounding, asked, threads));
-  return { model: name, crops: asked.length, answers, int8, ...(bf16 && { bf16 }) };
-}
-
-/** The share of equal answers, and the error relative to the logits, both from 0 to 1. */
-function agreement(expected: readonly Float32Array[], found: readonly Float32Array[]) {
-  const kept = expected.filter((row, i) => topOf(row) === topOf(found[i]!)).length;
-  let [noise, signal] = [0, 0];
-  for (const [i, row] of expected.entries()) {
-    for (const [c, value] of row.entries()) {
-      signal += value ** 2;
-      noise += (found[i]![c]! - value) ** 2;
+/**
+ * Gives the classifier the weights of a ridge regression on the features of these pictures, each of which should have
+ * the logit 1 for its class and 0 for others. The penalty is a hundredth of the features' mean variance over the pictures.
+ */
+function fitted(program: Program, features: readonly Float32Array[], classes: readonly number[]): Program {
+  const [, weight, bias] = classifierOf(program).inputs.map(({ name }) => program.weights.get(name));
+  const [outputs, length] = weight!.shape as [number, number];
+  const means = meanOf(features);
+  const rows = features.map((row) => row.map((value, c) => value - means[c]!));
+  // In the dual form, since there are fewer pictures than features: weights are sums of the pictures' rows.
+  const products = rows.map((a) => rows.map((b) => a.reduce((sum, value, c) => sum + value * b[c]!, 0)));
+  const penalty = (0.01 * products.reduce((sum, row, i) => sum + row[i]!, 0)) / rows.length;
+  for (const [i, row] of products.entries()) row[i]! += penalty;
+  const targets = classes.map((of) => Array.from({ length: outputs }, (_, k) => (k === of ? 1 : 0) - 1 / outputs));
+  const factors = solved(products, targets);
+  const [w, b] = [copyOf(weight!), copyOf(bias!)];
+  for (let k = 0; k < outputs; k++) {
+    b.data[k] = 1 / outputs;
+    for (let c = 0; c < length; c++) {
+      const value = rows.reduce((sum, row, i) => sum + factors[i]![k]! * row[c]!, 0);
+      w.data[k * length + c] = value;
+      b.data[k]! -= value * means[c]!;
     }
   }
-  return { kept: kept / expected.length, error: Math.sqrt(noise / signal) };
+  const [, weightName, biasName] = classifierOf(program).inputs.map(({ name }) => name);
+  return { graph: program.graph, weights: new Map([...program.weights, [weightName!, w], [biasName!, b]]) };
+}
+
+/** Solves A X = B for a positive definite A, by elimination. */
+function solved(a: readonly number[][], b: readonly number[][]): number[][] {
+  const rows = a.map((row, i) => [...row, ...b[i]!]);
+  for (let i = 0; i < rows.length; i++) {
+    for (let j = 0; j < rows.length; j++) {
+      const factor = rows[j]![i]! / rows[i]![i]!;
+      if (j === i || factor === 0) continue;
+      for (let k = i; k < rows[j]!.length; k++) rows[j]![k]! -= factor * rows[i]![k]!;
+    }
+  }
+  return rows.map((row, i) => row.slice(rows.length).map((value) => value / row[i]!));
+}
+
+const meanOf = (rows: readonly Float32Array[]): Float64Array =>
+  Float64Array.from(rows[0]!, (_, c) => rows.reduce((sum, row) => sum + row[c]!, 0) / rows.length);
+
+async function measure(name: string, photos: readonly Photograph[]) {
+  const classes = isFitted ? photos.length : 1000;
+  const graph = inferenceGraph(model(name, classes), { batch: 1, imageSize: side });
+  const middle = photos.map(({ seen }) => seen[4]!);
+  const seen = photos.flatMap((photo) => photo.seen);
+  const asked = photos.flatMap((photo) => photo.asked);
+  const weights = await normalised(model(name, classes), formulaWeights(graph), middle);
+  const plain = runPasses({ graph, weights }, inferencePasses);
+  const [features] = classifierOf(plain).inputs;
+  const ownClass = (of: "seen" | "asked") => photos.flatMap((photo, i) => photo[of].map(() => i));
+  const program = isFitted
+    ? fitted(plain, await rowsOf(plain, executor, seen, features), ownClass("seen"))
+    : centred(plain, await rowsOf(plain, executor, seen));
+  async function* batches() {
+    for (const input of middle) yield { images: pictures([input]), size: 1 };
+  }
+  const prepared = await PreparedNetwork.create(program, executor, batches(), { method });
+  const expected = await rowsOf(program, executor, asked);
+  const right = (rows: readonly Float32Array[]) =>
+    isFitted ? rows.filter((row, i) => topOf(row) === ownClass("asked")[i]).length / rows.length : undefined;
+  const compared = (rows: readonly Float32Array[]) => ({ ...agreement(expected, rows), right: right(rows) });
+  const int8 = compared(await rowsOf(prepared.quantized(prepared.layers), executor, asked));
+  const bf16 = rounding && compared(await rowsOf(program, rounding, asked));
+  const answers = new Set(expected.map(topOf)).size;
+  return { model: name, crops: asked.length, answers, right: right(expected), int8, ...(bf16 && { bf16 }) };
+}
+
+/**
+ * The share of equal answers; the error relative to the logits' deviation from their means over the pictures; and the
+ * median gap between the first and the second logit, in units of the gap's own root mean square error.
+ */
+function agreement(expected: readonly Float32Array[], found: readonly Float32Array[]) {
+  const kept = expected.filter((row, i) => topOf(row) === topOf(found[i]!)).length;
+  const means = meanOf(expected);
+  let [noise, signal, gapNoise] = [0, 0, 0];
+  const gaps: number[] = [];
+  for (const [i, row] of expected.entries()) {
+    for (const [c, value] of row.entries()) {
+      signal += (value - means[c]!) ** 2;
+      noise += (found[i]![c]! - value) ** 2;
+    }
+    const first = topOf(row);
+    const second = topOf(row.map((value, c) => (c === first ? Number.NEGATIVE_INFINITY : value)));
+    gaps.push(row[first]! - row[second]!);
+    gapNoise += (found[i]![first]! - found[i]![second]! - gaps.at(-1)!) ** 2;
+  }
+  const gap = median(gaps) / Math.sqrt(gapNoise / gaps.length);
+  return { kept: kept / expected.length, error: Math.sqrt(noise / signal), gap };
 }
 
 const { positionals, values } = parseArgs({
@@ -156,12 +209,16 @@ const { positionals, values } = parseArgs({
     method: { type: "string", default: "mse" },
     executor: { type: "string", default: "ort" },
     threads: { type: "string", default: "1" },
+    classifier: { type: "string", default: "fitted" },
   },
 });
 const [folder, ...names] = positionals;
 if (folder === undefined) throw new Error("a folder of photographs is needed");
-const method = rangeMethodNames.find((known) => known === values.method);
-if (method === undefined) throw new Error(`--method is one of ${rangeMethodNames.join(", ")}`);
+const method = rangeMethodNames.find((known) => known === values.method) ?? "mse";
+if (method !== values.method) throw new Error(`--method is one of ${rangeMethodNames.join(", ")}`);
+if (!["fitted", "formula"].includes(values.classifier)) throw new Error("--classifier is fitted or formula");
+const isFitted = values.classifier === "fitted";
+const threads = whole("threads", values.threads);
 const released = [...zoo].filter(([, entry]) => entry.published !== undefined).map(([name]) => name);
 const { executor } = await selectExecutor({ name: values.executor });
 /** In bf16, for comparison, if the processor supports it. */
@@ -169,24 +226,31 @@ const rounding = await selectExecutor({ name: "onednn", precision: "bf16" }).the
   (selection) => selection.executor,
   () => undefined,
 );
-const photos: Picture[][] = [];
-for (const file of readdirSync(folder)
-  .filter((name) => /\.jpe?g$/i.test(name))
-  .sort()) {
-  photos.push(cropsOf(await decodePicture(join(folder, file))));
+const files = readdirSync(folder).filter((name) => /\.jpe?g$/i.test(name));
+const photos: Photograph[] = [];
+for (const file of files.sort()) {
+  const picture = await decodePicture(join(folder, file));
+  photos.push({ seen: inputsOf(windowsOf(picture, 1 / 2)), asked: inputsOf(windowsOf(picture, 2 / 3)) });
 }
 const results = [];
 for (const name of names.length > 0 ? names : released) {
-  console.error(`${name} ...`);
-  results.push(await measure(name, photos, method, executor, whole("threads", values.threads)));
+  const started = performance.now();
+  results.push(await measure(name, photos));
+  console.error(`${name}: ${((performance.now() - started) / 1000).toFixed(0)} s`);
 }
+const cells = (of: ReturnType<typeof agreement> & { right: number | undefined }) => [
+  ...[percent(of.kept), of.right === undefined ? "" : percent(of.right), percent(of.error), of.gap.toFixed(1)],
+];
+const kinds = (precision: string) => [`kept in ${precision}`, "right", "error", "median gap / noise"];
 console.log(
   table(
-    ["model", "crops", "answers in float32", "kept in int8", "error", "kept in bf16", "error"],
-    results.map(({ model: name, crops, answers, int8, bf16 }) => [
-      ...[name, `${crops}`, `${answers}`],
-      ...[int8, bf16].flatMap((one) => (one === undefined ? ["", ""] : [percent(one.kept), percent(one.error)])),
+    ["model", "crops", "answers", "right in float32", ...kinds("int8"), ...kinds("bf16")],
+    results.map(({ model: name, crops, answers, right, int8, bf16 }) => [
+      ...[name, `${crops}`, `${answers}`, right === undefined ? "" : percent(right)],
+      ...cells(int8),
+      ...(bf16 === undefined ? ["", "", "", ""] : cells(bf16)),
     ]),
   ),
 );
-console.log(JSON.stringify({ bench: "eight-bits", method, executor: executor.name, results, machine: machine() }));
+const settings = { method, classifier: values.classifier, executor: executor.name };
+console.log(JSON.stringify({ bench: "eight-bits", ...settings, results, machine: machine() }));

@@ -92,14 +92,6 @@ test("the page of layers is written, and the library does the same", async () =>
   assert.match(again.notes.join(), /on executor (onednn|ort): /);
 });
 
-test("the source is not written over", async () => {
-  for (const out of ["float.safetensors", "./float.safetensors"]) {
-    const ran = await run(`quantize --weights float.safetensors --data pictures/folders --out ${out}`);
-    assert.equal(ran.code, 2, ran.stderr);
-    assert.match(ran.stderr, /the network in float32 would be lost[\s\S]*another --out/);
-  }
-});
-
 test("training, other names and a second time are refused in words", async () => {
   for (const args of [
     "verify int8.safetensors float.safetensors",

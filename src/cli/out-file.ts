@@ -1,4 +1,4 @@
-/** Checks the path of a command's result before the work is done. */
+/** Checks the path of a command's result before the work is done: that it can be written, and that nothing is lost. */
 
 import { statSync } from "node:fs";
 import { basename, dirname, extname, join } from "node:path";
@@ -44,6 +44,28 @@ export function checkOutFile(out: string, extensions: readonly string[], name = 
     throw ioError("the folder to write to cannot be used", folder, cause, hint);
   }
   return extension;
+}
+
+/**
+ * Checks that a result does not replace a file that the command reads, under whatever name: by another path, or by a
+ * symbolic or hard link.
+ * @param read paths of files; those that do not exist, such as names of released weights, are ignored
+ * @param another what the user can name instead, for the error's hint: "another --out"
+ * @throws SenetError `usage` where it would
+ */
+export function checkKeeps(out: string, read: Iterable<string>, another: string): void {
+  const old = statSync(out, { throwIfNoEntry: false, bigint: true });
+  if (old === undefined) return;
+  for (const path of read) {
+    const file = statSync(path, { throwIfNoEntry: false, bigint: true });
+    if (file?.dev !== old.dev || file.ino !== old.ino) continue;
+    throw new SenetError("usage", "this would replace a file that is read", {
+      where: out,
+      expected: "a file of its own",
+      found: path === out ? "what is read" : `the same file as ${path}`,
+      hint: another,
+    });
+  }
 }
 
 function isFolder(path: string): boolean {

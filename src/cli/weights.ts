@@ -59,10 +59,10 @@ export async function weightsOf(
 ): Promise<Weights> {
   const files: string[] = [];
   for (const name of [filesOrName].flat()) files.push(await weightsFile(name, pullShown));
-  const { checkpoint, preprocessingFrom, notes } = await openPaths(files, opening(options));
+  const { checkpoint, preprocessingFrom, notes, files: read } = await openPaths(files, opening(options));
   printNotes(networkName([filesOrName].flat()), notes);
   const preprocessing = overruled(checkpoint.preprocessing, options);
-  return { ...checkpoint, preprocessing, told: toldPreprocessing(preprocessing, preprocessingFrom, options) };
+  return { ...checkpoint, preprocessing, told: toldPreprocessing(preprocessing, preprocessingFrom, options), read };
 }
 
 /** A command's options about weights. */
@@ -74,6 +74,8 @@ export interface WeightsOptions extends PreprocessingOptions {
 export interface Weights extends Checkpoint {
   /** Description of its pre-processing and where that comes from. */
   readonly told: string;
+  /** All files from which it was opened. */
+  readonly read: readonly string[];
 }
 
 export const opening = ({ state, labels, mean }: WeightsOptions): OpenOptions => ({

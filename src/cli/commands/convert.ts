@@ -22,7 +22,7 @@ import { withChannels } from "../../weights/in-channels.ts";
 import { openPaths } from "../../weights/open.node.ts";
 import { openFiles } from "../../weights/open.ts";
 import { choiceOption, count, jsonOption, stateOption } from "../options.ts";
-import { checkOutFile } from "../out-file.ts";
+import { checkKeeps, checkOutFile } from "../out-file.ts";
 import { grouped, print, printJson, say, shownDifference } from "../output.ts";
 import { labelsOption, overruled, preprocessingOptions, shownPreprocessing } from "../preprocessing.ts";
 import { opening, printNotes, type WeightsOptions } from "../weights.ts";
@@ -98,6 +98,7 @@ async function convert(files: readonly string[], options: ConvertOptions): Promi
     ...(options.model !== undefined && { model: options.model }),
     ...(options.from !== undefined && { from: options.from }),
   });
+  checkKeeps(out, opened.files, "another name for the result");
   const given = opened.checkpoint;
   const source = options.inChans === undefined ? given : withChannels(given, options.inChans);
   const checkpoint = { ...source, preprocessing: overruled(source.preprocessing, options) };

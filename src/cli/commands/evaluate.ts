@@ -25,7 +25,7 @@ import {
   valSplitOption,
   workersOption,
 } from "../options.ts";
-import { checkOutFile } from "../out-file.ts";
+import { checkKeeps, checkOutFile } from "../out-file.ts";
 import { LiveLine, printJson, printLines, say } from "../output.ts";
 import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
 import { networkName, networksOf, type WeightsOptions } from "../weights.ts";
@@ -115,6 +115,10 @@ async function evaluateWeights(options: EvaluateOptions): Promise<void> {
   const { list, listOrder, batchSize, threads, workers, perClass, valSplit, seed } = options;
   const { report } = options;
   if (report !== undefined) checkOutFile(report, [".html"], "evaluation");
+  if (perClass !== undefined) {
+    const files = [...options.weights, list, options.labels, options.journal].filter((file) => file !== undefined);
+    checkKeeps(perClass, files, "another --per-class");
+  }
   const allowMissing = options.allowMissing === true;
   const data = await localData(options.data, { say });
   const protocol = {

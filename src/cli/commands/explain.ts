@@ -25,7 +25,7 @@ import {
   stateOption,
   threadsOption,
 } from "../options.ts";
-import { checkOutFile } from "../out-file.ts";
+import { checkKeeps, checkOutFile } from "../out-file.ts";
 import { print, printJson, say } from "../output.ts";
 import {
   PictureReader,
@@ -105,6 +105,8 @@ async function explainPictures(names: readonly string[], options: ExplainCommand
   }
   const isPage = out !== undefined && checkOutFile(out, [".png", ".html"], "explained") === ".html";
   const { pictures, checkpoint } = await picturesAndNetwork(names, options);
+  const files = pictures.flatMap((picture) => (picture.from === "file" ? [picture.name] : []));
+  if (out !== undefined) checkKeeps(out, [...files, ...checkpoint.read], "another --out");
   if (pictures.length > mostPictures) {
     throw new SenetError("usage", "these are too many pictures for one explanation", {
       expected: `at most ${mostPictures}`,

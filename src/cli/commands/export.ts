@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { checkedOnnx } from "../../api/onnx.node.ts";
 import { replaceFile } from "../../files/replace.node.ts";
 import { stateOption } from "../options.ts";
-import { checkOutFile } from "../out-file.ts";
+import { checkKeeps, checkOutFile } from "../out-file.ts";
 import { print, say, shownDifference } from "../output.ts";
 import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
 import { type WeightsOptions, weightsOf } from "../weights.ts";
@@ -30,6 +30,7 @@ async function exportNetwork(options: ExportOptions): Promise<void> {
   const { weights: file, out } = options;
   checkOutFile(out, [".onnx"]);
   const checkpoint = await weightsOf(file, options);
+  checkKeeps(out, checkpoint.read, "another --out");
   const { bytes, difference } = await checkedOnnx(checkpoint, out, (line) => say(`senet: ${line}`));
   await replaceFile(out, [bytes]);
   const { name } = checkpoint.model;

@@ -17,7 +17,7 @@ import {
   threadsOption,
   workersOption,
 } from "../options.ts";
-import { checkOutFile } from "../out-file.ts";
+import { checkKeeps, checkOutFile } from "../out-file.ts";
 import { grouped, LiveLine, print, printJson, printLines, say, table } from "../output.ts";
 import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
 import { networkName, networksOf, type WeightsOptions, weightsOf } from "../weights.ts";
@@ -95,6 +95,7 @@ async function prune(options: PruneCommandOptions): Promise<void> {
     });
   }
   const checkpoint = await weightsOf(files, options);
+  if (out !== undefined) checkKeeps(out, checkpoint.read, "another --out");
   say(`${networkName(files)}: pictures as ${checkpoint.told}`);
   const { executor, reason } = await selectExecutor({ name: options.executor, precision: options.precision, say });
   say(`${checkpoint.model.name} on executor ${executor.name}: ${reason}`);

@@ -1,9 +1,7 @@
 /** `senet quantize`: quantises a trained network to eight bits, and says what that costs. */
 
-import { statSync } from "node:fs";
 import { basename } from "node:path";
 import type { Command } from "commander";
-import { option, SenetError } from "../../errors.ts";
 import { openPictures } from "../../evaluate/labelled.node.ts";
 import { selectExecutor } from "../../executors/select.node.ts";
 import { replaceFile } from "../../files/replace.node.ts";
@@ -23,7 +21,7 @@ import {
   threadsOption,
   workersOption,
 } from "../options.ts";
-import { checkOutFile } from "../out-file.ts";
+import { checkKeeps, checkOutFile } from "../out-file.ts";
 import { grouped, LiveLine, print, printLines, say, table } from "../output.ts";
 import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
 import { type WeightsOptions, weightsOf } from "../weights.ts";
@@ -79,28 +77,17 @@ export function quantizeCommand(program: Command): void {
   for (const option of [...preprocessingOptions(), labelsOption()]) command.addOption(option);
 }
 
-function isSameFile(a: string, b: string): boolean {
-  const [one, other] = [a, b].map((path) => statSync(path, { throwIfNoEntry: false }));
-  return one !== undefined && other !== undefined && one.dev === other.dev && one.ino === other.ino;
-}
-
 async function quantize(options: QuantizeOptions): Promise<void> {
   const { weights, out, data } = options;
   checkOutFile(out, [".safetensors"]);
   if (options.report !== undefined) checkOutFile(options.report, [".html"], "report");
-  if (isSameFile(weights, out)) {
-    throw new SenetError("usage", "the network in float32 would be lost", {
-      where: out,
-      expected: "another file than the weights",
-      hint: `another ${option("out")}`,
-    });
-  }
   const opened = await weightsOf(weights, options);
+  checkKeeps(out, opened.read, "another --out");
   const pictures = { data, list: undefined, listOrder: undefined, allowMissing: false, held: undefined };
   const dataset = openPictures({ ...pictures, areNamed: options.labels !== undefined }, opened.labels);
   const { executor, reason } = await selectExecutor({ name: options.executor, say });
   say(`${weights}: ${opened.model.name} on executor ${executor.name}: ${reason}`);
-  const { told: _, ...network } = opened;
+  const { told: _, read: __, ...network } = opened;
   const checkpoint = { ...network, labels: dataset.classes };
   const { images, checkImages, method, budget, seed, threads, workers } = options;
   const settings = { images, checkImages, method, budget, seed, threads, workers, file: weights };

@@ -1,5 +1,6 @@
 /** `senet data preview`: a sheet that shows what a network will see of its training pictures. */
 
+import { basename } from "node:path";
 import type { Command } from "commander";
 import { localData } from "../../../data/remote.node.ts";
 import { openTrainingData } from "../../../data/split.node.ts";
@@ -12,7 +13,7 @@ import { trainingTransformOf } from "../../../train/pictures.ts";
 import { previewRows } from "../../../train/preview.node.ts";
 import { FailureReport } from "../../failures.ts";
 import { count, natural, valSplitOption } from "../../options.ts";
-import { checkOutFile } from "../../out-file.ts";
+import { checkKeeps, checkOutFile } from "../../out-file.ts";
 import { print, say } from "../../output.ts";
 import { addConfigOptions, givenConfig, newConfig } from "../../train-config.ts";
 
@@ -59,11 +60,15 @@ async function preview(given: string | undefined, options: PreviewOptions, comma
   const config = newConfig(givenConfig(command), undefined);
   // Before anything is read, so that an impossible step is reported first.
   const { steps } = trainingTransformOf(config);
-  const { train, remarks } = openTrainingData(await localData(path, { say }), {
+  const { train, val, remarks } = openTrainingData(await localData(path, { say }), {
     ...options,
     valSplit: config.valSplit,
     seed: config.seed,
   });
+  // Only those of its name: the system is asked about each.
+  const files = [...train.samples, ...val.samples].map(({ file }) => file);
+  const named = files.filter((file) => basename(file) === basename(out));
+  checkKeeps(out, named, "another --out");
   for (const remark of remarks) say(remark);
   const bad = new FailureReport(say, "bad:");
   const rows = await previewRows(train, config, { pictures, variants, onFailure: (failure) => bad.met(failure) });
