@@ -53,6 +53,9 @@ function windowsOf(picture: Picture, part: number): Picture[] {
   );
 }
 
+/** The four in the corners and the one in the middle. */
+const crossOf = (windows: readonly Picture[]): Picture[] => windows.filter((_, i) => i % 2 === 0);
+
 /** Converts each to the network's input. */
 const inputsOf = (crops: readonly Picture[]): Float32Array[] =>
   crops.map((crop) => {
@@ -111,7 +114,8 @@ function centred(program: Program, rows: readonly Float32Array[]): Program {
 
 /**
  * Gives the classifier the weights of a ridge regression on the features of these pictures, each of which should have
- * the logit 1 for its class and 0 for others. The penalty is a hundredth of the features' mean variance over the pictures.
+ * the logit 1 for its class and 0 for others. The penalty is three tenths of the mean square of a picture's
+ * features, with which the network of least layers, SE-BN-Inception, is right most often in float32.
  */
 function fitted(program: Program, features: readonly Float32Array[], classes: readonly number[]): Program {
   const [, weight, bias] = classifierOf(program).inputs.map(({ name }) => program.weights.get(name));
@@ -120,7 +124,7 @@ function fitted(program: Program, features: readonly Float32Array[], classes: re
   const rows = features.map((row) => row.map((value, c) => value - means[c]!));
   // In the dual form, since there are fewer pictures than features: weights are sums of the pictures' rows.
   const products = rows.map((a) => rows.map((b) => a.reduce((sum, value, c) => sum + value * b[c]!, 0)));
-  const penalty = (0.01 * products.reduce((sum, row, i) => sum + row[i]!, 0)) / rows.length;
+  const penalty = (0.3 * products.reduce((sum, row, i) => sum + row[i]!, 0)) / rows.length;
   for (const [i, row] of products.entries()) row[i]! += penalty;
   const targets = classes.map((of) => Array.from({ length: outputs }, (_, k) => (k === of ? 1 : 0) - 1 / outputs));
   const factors = solved(products, targets);
@@ -157,6 +161,7 @@ async function measure(name: string, photos: readonly Photograph[]) {
   const classes = isFitted ? photos.length : 1000;
   const graph = inferenceGraph(model(name, classes), { batch: 1, imageSize: side });
   const middle = photos.map(({ seen }) => seen[4]!);
+  const ranged = photos.flatMap(({ seen }) => [seen[0]!, seen[4]!, seen[8]!]);
   const seen = photos.flatMap((photo) => photo.seen);
   const asked = photos.flatMap((photo) => photo.asked);
   const weights = await normalised(model(name, classes), formulaWeights(graph), middle);
@@ -167,7 +172,7 @@ async function measure(name: string, photos: readonly Photograph[]) {
     ? fitted(plain, await rowsOf(plain, executor, seen, features), ownClass("seen"))
     : centred(plain, await rowsOf(plain, executor, seen));
   async function* batches() {
-    for (const input of middle) yield { images: pictures([input]), size: 1 };
+    for (const input of ranged) yield { images: pictures([input]), size: 1 };
   }
   const prepared = await PreparedNetwork.create(program, executor, batches(), { method });
   const expected = await rowsOf(program, executor, asked);
@@ -230,7 +235,7 @@ const files = readdirSync(folder).filter((name) => /\.jpe?g$/i.test(name));
 const photos: Photograph[] = [];
 for (const file of files.sort()) {
   const picture = await decodePicture(join(folder, file));
-  photos.push({ seen: inputsOf(windowsOf(picture, 1 / 2)), asked: inputsOf(windowsOf(picture, 2 / 3)) });
+  photos.push({ seen: inputsOf(windowsOf(picture, 1 / 2)), asked: inputsOf(crossOf(windowsOf(picture, 2 / 3))) });
 }
 const results = [];
 for (const name of names.length > 0 ? names : released) {

@@ -39,8 +39,10 @@ class Sketch {
   }
 
   /** A layer with its weights in eight bits. */
-  layer(op: "conv2d" | "linear", x: Value, shape: Shape, attrs = { stride: 1, pad: 0, groups: 1 }): Value {
-    const { quantized, scale } = quantizedRows(this.numbers(shape, 7, 1 / Math.sqrt(sizeOf(shape.slice(1)))));
+  layer(op: "conv2d" | "linear", x: Value, shape: Shape, attrs = { stride: 1, pad: 0, groups: 1 }, unused = 0): Value {
+    const weight = this.numbers(shape, 7, 1 / Math.sqrt(sizeOf(shape.slice(1))));
+    weight.data.fill(1e-9, 0, unused * sizeOf(shape.slice(1)));
+    const { quantized, scale } = quantizedRows(weight);
     const eight = [this.parameter("w", quantized, "weight"), this.parameter("scale", scale, "gamma")];
     const w = this.builder.apply("dequantizeWeight", "w.dequantize", eight, {});
     const bias = this.parameter("b", this.numbers([shape[0]!], 3, 0.2), "bias");
@@ -67,6 +69,11 @@ export const eightBitCases: Readonly<Record<string, (sketch: Sketch) => Value>> 
   "7×7 of three channels with a sign": convolution([16, 3, 7, 7], { stride: 2, pad: 3, groups: 1 }, true),
   "in groups of a few channels": convolution([32, 4, 3, 3], { stride: 1, pad: 1, groups: 8 }),
   "to float32": (s) => s.layer("conv2d", s.rounded(s.input("x", [1, 16, 4, 4]), false), [32, 16, 3, 3]),
+  "channels out of use, but for their biases": (s) => {
+    const x = s.rounded(s.input("x", [2, 16, 5, 4]), false);
+    const y = s.layer("conv2d", x, [32, 16, 1, 1], { stride: 1, pad: 0, groups: 1 }, 8);
+    return s.rounded(s.relu(y), false, step);
+  },
   linear: (s) => s.rounded(s.layer("linear", s.rounded(s.input("x", [3, 40]), false), [10, 40]), true, step),
   "linear to float32": (s) => s.layer("linear", s.rounded(s.input("x", [3, 40]), true), [10, 40]),
   "a gate, a shortcut and a ReLU": (s) => {

@@ -23,7 +23,7 @@ before(async () => {
   assert.equal(made.code, 0, made.stderr);
   assert.match(made.stdout, /^layer +weights +divergence alone +computes in\n/);
   assert.match(made.stdout, /^layer1\.0\.conv1 +144 +\S+ +int8$/m);
-  assert.match(made.stdout, /^int8\.safetensors: top-1 error 0\.00 %, in float32 0\.00 %, on 39 pictures/m);
+  assert.match(made.stdout, /^int8\.safetensors: (\d+) of \1 layers in eight bits; top-1 error 0\.00 %, in float32 0\.00 %, on 39 pictures/m);
   assert.match(made.stderr, /^left out .*bad\.png: .*\n[\s\S]*^1 picture left out$/m);
   assert.match(made.stderr, /^\d\d pictures tell errors in steps of 2\.6 points: a budget of 0\.3 lets none be lost$/m);
 });

@@ -10,6 +10,7 @@ import { GraphUses } from "../ir/uses.ts";
 import { copyOf, type Tensor } from "../tensor.ts";
 import type { Program } from "./program.ts";
 import { quantizableLayers } from "./quantize.ts";
+import { unused } from "./quantize-weights.ts";
 
 /** Scaling a channel affects its neighbours, so it takes several rounds. */
 const rounds = 4;
@@ -39,12 +40,13 @@ function equalize(first: Node<"conv2d">, second: Node<"conv2d">, weights: Readon
   const next = weights.get(second.inputs[1]!.name)!;
   const outputs = weight.shape[0]!;
   const row = weight.data.length / outputs;
+  const least = [weight, next].map((of) => unused * largest(of, 0, of.data.length)) as [number, number];
   for (let channel = 0; channel < outputs; channel++) {
     const readers = columnsOf(next, channel, second.attrs.groups);
     const given = largest(weight, channel * row, row);
     const taken = Math.max(...readers.map(({ start, length }) => largest(next, start, length)));
-    // A channel without non-zero weights on one side has no range.
-    if (!(given > 0 && taken > 0)) continue;
+    // What is out of use has no range; scaled up, its bias would be all that eight bits of the activation tell.
+    if (!(given > least[0] && taken > least[1])) continue;
     const factor = Math.sqrt(taken / given);
     scale(weight, channel * row, row, factor);
     if (bias !== undefined) bias.data[channel]! *= factor;

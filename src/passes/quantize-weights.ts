@@ -26,19 +26,36 @@ export function quantizeProgram({ graph, weights }: Program, quantization: Quant
   return removeDead({ graph: quantizedGraph(graph, quantization), weights: next });
 }
 
-/** Quantises weights `[O, ...]` to int8, with a scale for each row. */
+/**
+ * A channel whose weights are smaller than this part of the layer's largest carries its bias and nothing else, like those
+ * that weight decay has taken out of use.
+ */
+export const unused = 1e-3;
+
+/** Below this steps would be beyond float32. */
+const smallest = 2 ** -100;
+
+/**
+ * Quantises weights `[O, ...]` to int8, with a scale for each row. Rows out of use have no finer steps than others need:
+ * ONNX Runtime counts a bias in these steps, in 32 bits, which would not be enough.
+ */
 export function quantizedRows({ shape, data }: Tensor): { readonly quantized: Tensor; readonly scale: Tensor } {
   const rows = shape[0]!;
   const length = data.length / rows;
   const quantized = new Int8Array(data.length);
   const scale = new Float32Array(rows);
+  const all = largestOf(data);
+  const least = unused * (all > smallest ? all : 1);
   for (let row = 0; row < rows; row++) {
     const values = data.subarray(row * length, (row + 1) * length);
-    let largest = 0;
-    for (const value of values) largest = Math.max(largest, Math.abs(value));
-    // A row of zeros may have any scale.
-    scale[row] = largest === 0 ? 1 : largest / levels(true);
+    scale[row] = Math.max(largestOf(values), least) / levels(true);
     for (let i = 0; i < length; i++) quantized[row * length + i] = Math.round(values[i]! / scale[row]!);
   }
   return { quantized: tensor(shape, quantized), scale: tensor([rows], scale) };
+}
+
+function largestOf(values: ArrayLike<number>): number {
+  let largest = 0;
+  for (let i = 0; i < values.length; i++) largest = Math.max(largest, Math.abs(values[i]!));
+  return largest;
 }

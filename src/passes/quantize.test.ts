@@ -8,7 +8,7 @@ import type { Graph } from "../ir/graph.ts";
 import { printGraph } from "../ir/print.ts";
 import { basicBlock } from "../nn/blocks.ts";
 import { Scope } from "../nn/scope.ts";
-import { tensor } from "../tensor.ts";
+import { copyOf, tensor } from "../tensor.ts";
 import { inferenceGraph, model } from "../zoo/index.ts";
 import { equalizeChannels } from "./equalize.ts";
 import { inferencePasses, type Program, runPasses } from "./index.ts";
@@ -77,10 +77,20 @@ test("a pooled value has the scale of the numbers that it is picked from", () =>
 });
 
 test("rows of weights are within half a step of what they were, and zeros stay", () => {
-  const { quantized, scale } = quantizedRows(tensor([3, 2], Float32Array.of(1, -0.3, 0, 0, 1e-3, 2e-3)));
+  const { quantized, scale } = quantizedRows(tensor([3, 2], Float32Array.of(1, -0.3, 0, 0, 4e-3, 8e-3)));
   assert.equal(quantized.dtype, "int8");
   assert.deepEqual([...quantized.data], [127, -38, 0, 0, 64, 127]);
-  assertClose(scale.data, [1 / 127, 1, 2e-3 / 127], 1e-6, "scales");
+  assertClose(scale.data, [1 / 127, 1e-3 / 127, 8e-3 / 127], 1e-6, "scales");
+});
+
+test("rows out of use have steps that engines can count a bias in", () => {
+  for (const value of [1e-9, 1e-30, 1e-42]) {
+    const { quantized, scale } = quantizedRows(tensor([2, 2], Float32Array.of(1, -1, value, -value)));
+    assert.deepEqual([...quantized.data], [127, -127, 0, 0]);
+    assertClose(scale.data, [1 / 127, 1e-3 / 127], 1e-6, "scales");
+  }
+  const { quantized, scale } = quantizedRows(tensor([1, 2], Float32Array.of(0, 1e-42)));
+  assert.deepEqual([...quantized.data, ...scale.data], [0, 0, Math.fround(1e-3 / 127)]);
 });
 
 test("a network whose activations have fine steps gives what it gave in float32", async () => {
@@ -117,4 +127,17 @@ test("equalised channels are of one size in both layers, and the network gives w
     assertClose([given], [taken], 1e-5, `channel ${channel}`);
   }
   assert.notDeepEqual(first.data, network.weights.get("layer1.0.conv1.weight")!.data);
+});
+
+test("a channel that weight decay has taken out of use does not spoil the others", async () => {
+  const weights = new Map(network.weights);
+  const dead = copyOf(weights.get("layer1.0.conv1.weight")!);
+  dead.data.fill(1e-9, 0, 144);
+  const bias = copyOf(weights.get("layer1.0.conv1.bias")!);
+  bias.data[0] = 1;
+  weights.set("layer1.0.conv1.weight", dead).set("layer1.0.conv1.bias", bias);
+  const equal = equalizeChannels({ graph: network.graph, weights });
+  const biasOf = (name: string) => equal.weights.get(`layer1.0.conv1.${name}`)!.data[0]!;
+  assert.equal(biasOf("bias"), 1);
+  assert.equal(biasOf("weight"), Math.fround(1e-9));
 });

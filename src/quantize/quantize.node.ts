@@ -62,8 +62,8 @@ const defaults = { images: 256, checkImages: 1024, method: "mse", budget: 0.3, s
 
 /**
  * Quantises a network.
- * @throws SenetError `usage` where it is in eight bits already, or there are too few pictures; `data` where none of them
- * can be decoded
+ * @throws SenetError `usage` where it is in eight bits already, there are too few pictures, or no layer stays within the
+ * budget; `data` where none of the pictures can be decoded
  */
 export async function quantizeNetwork(options: QuantizeOptions): Promise<Quantized> {
   const { checkpoint, dataset, executor, say = () => {}, onLayer } = options;
@@ -126,6 +126,14 @@ export async function quantizeNetwork(options: QuantizeOptions): Promise<Quantiz
     return loss;
   });
   const { layers, rows, loss } = chosen;
+  if (layers.length === 0) {
+    throw new SenetError("usage", "no layer can be in eight bits within the budget", {
+      where: options.file ?? model.name,
+      expected: `a top-1 error of at most ${budget} points more than in float32`,
+      found: `more with any of the choices, on ${answers.length} pictures`,
+      hint: "a larger budget, or more pictures to choose the ranges by",
+    });
+  }
   const source = options.file === undefined ? {} : { source: sourceOf(checkpoint, options.file) };
   const stored = { ...prepared.quantization(layers), method, images: calibrated, ...source };
   const { run: _, ...network } = checkpoint;
