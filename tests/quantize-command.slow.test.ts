@@ -5,7 +5,12 @@ import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, test } from "node:test";
 import { load } from "../src/api/network.node.ts";
+import { openPictures } from "../src/evaluate/labelled.node.ts";
+import type { Executor } from "../src/executors/executor.ts";
+import { referenceExecutor } from "../src/executors/reference/reference.ts";
 import { parseSafetensors } from "../src/formats/safetensors.ts";
+import { quantizeNetwork } from "../src/quantize/quantize.node.ts";
+import { type Tensor, tensor } from "../src/tensor.ts";
 import { colourClasses, colourInput, colourNetwork, drawColours, writeCheckpoint } from "./colours.ts";
 import { senet, temporaryFolder } from "./command.ts";
 
@@ -23,7 +28,10 @@ before(async () => {
   assert.equal(made.code, 0, made.stderr);
   assert.match(made.stdout, /^layer +weights +divergence alone +computes in\n/);
   assert.match(made.stdout, /^layer1\.0\.conv1 +144 +\S+ +int8$/m);
-  assert.match(made.stdout, /^int8\.safetensors: (\d+) of \1 layers in eight bits; top-1 error 0\.00 %, in float32 0\.00 %, on 39 pictures/m);
+  assert.match(
+    made.stdout,
+    /^int8\.safetensors: (\d+) of \1 layers in eight bits; top-1 error 0\.00 %, in float32 0\.00 %, on 39 pictures/m,
+  );
   assert.match(made.stderr, /^left out .*bad\.png: .*\n[\s\S]*^1 picture left out$/m);
   assert.match(made.stderr, /^\d\d pictures tell errors in steps of 2\.6 points: a budget of 0\.3 lets none be lost$/m);
 });
@@ -104,3 +112,34 @@ test("training, other names and a second time are refused in words", async () =>
     assert.match(ran.stderr, /this network is in eight bits/);
   }
 });
+
+test("a network of which no layer stays within the budget is refused", async () => {
+  /** Runs float32 as it is, and answers with the classes turned round in eight bits. */
+  const executor: Executor = {
+    ...referenceExecutor,
+    async compile(graph, weights, options) {
+      const network = await referenceExecutor.compile(graph, weights, options);
+      if (!graph.nodes.some(({ op }) => op === "quantize")) return network;
+      return {
+        run: async (inputs) => new Map([...(await network.run(inputs))].map(([name, value]) => [name, turned(value)])),
+        dispose: () => network.dispose(),
+        [Symbol.asyncDispose]: () => network.dispose(),
+      };
+    },
+  };
+  const { labels, ...rest } = colourNetwork(colourClasses, colourInput.rgb);
+  const pictures = { data: at("pictures", "folders"), list: undefined, listOrder: undefined, allowMissing: false };
+  const dataset = openPictures({ ...pictures, areNamed: false, held: undefined }, labels);
+  const checkpoint = { ...rest, labels: dataset.classes };
+  const options = { checkpoint, dataset, executor, images: 4, checkImages: 12, budget: 50, workers: 1 };
+  await assert.rejects(
+    quantizeNetwork({ ...options, file: "net.safetensors" }),
+    /net\.safetensors: no layer can be in eight bits within the budget[\s\S]*at most 50 points[\s\S]*on 12 pictures/,
+  );
+});
+
+const turned = ({ shape, data }: Tensor): Tensor =>
+  tensor(
+    shape,
+    Float32Array.from(data, (value) => -value),
+  );
