@@ -36,25 +36,24 @@ interface Photograph {
   readonly asked: readonly Float32Array[];
 }
 
-/** Nine windows of a picture, in rows and columns of three; `part` is the share of its sides that each has. */
-function windowsOf(picture: Picture, part: number): Picture[] {
+/** Where a window lies: 0 for the top or the left, 1 for the bottom or the right. */
+type Place = readonly [y: number, x: number];
+const grid = (...places: number[]): Place[] => places.flatMap((y) => places.map((x): Place => [y, x]));
+
+/** Windows of a picture; `part` is the share of its sides that each has. */
+function windowsOf(picture: Picture, part: number, places: readonly Place[]): Picture[] {
   const { width, height, data } = picture;
   const [w, h] = [Math.round(width * part), Math.round(height * part)];
-  return [0, 1, 2].flatMap((row) =>
-    [0, 1, 2].map((column) => {
-      const [top, left] = [Math.floor((row * (height - h)) / 2), Math.floor((column * (width - w)) / 2)];
-      const pixels = new Uint8Array(w * h * 3);
-      for (let y = 0; y < h; y++) {
-        const from = ((top + y) * width + left) * 3;
-        pixels.set(data.subarray(from, from + w * 3), y * w * 3);
-      }
-      return { ...picture, width: w, height: h, data: pixels };
-    }),
-  );
+  return places.map(([y, x]) => {
+    const [top, left] = [Math.floor(y * (height - h)), Math.floor(x * (width - w))];
+    const pixels = new Uint8Array(w * h * 3);
+    for (let row = 0; row < h; row++) {
+      const from = ((top + row) * width + left) * 3;
+      pixels.set(data.subarray(from, from + w * 3), row * w * 3);
+    }
+    return { ...picture, width: w, height: h, data: pixels };
+  });
 }
-
-/** The four in the corners and the one in the middle. */
-const crossOf = (windows: readonly Picture[]): Picture[] => windows.filter((_, i) => i % 2 === 0);
 
 /** Converts each to the network's input. */
 const inputsOf = (crops: readonly Picture[]): Float32Array[] =>
@@ -160,8 +159,7 @@ const meanOf = (rows: readonly Float32Array[]): Float64Array =>
 async function measure(name: string, photos: readonly Photograph[]) {
   const classes = isFitted ? photos.length : 1000;
   const graph = inferenceGraph(model(name, classes), { batch: 1, imageSize: side });
-  const middle = photos.map(({ seen }) => seen[4]!);
-  const ranged = photos.flatMap(({ seen }) => [seen[0]!, seen[4]!, seen[8]!]);
+  const middle = photos.map(({ seen }) => seen[5]!);
   const seen = photos.flatMap((photo) => photo.seen);
   const asked = photos.flatMap((photo) => photo.asked);
   const weights = await normalised(model(name, classes), formulaWeights(graph), middle);
@@ -172,7 +170,7 @@ async function measure(name: string, photos: readonly Photograph[]) {
     ? fitted(plain, await rowsOf(plain, executor, seen, features), ownClass("seen"))
     : centred(plain, await rowsOf(plain, executor, seen));
   async function* batches() {
-    for (const input of ranged) yield { images: pictures([input]), size: 1 };
+    for (const input of middle) yield { images: pictures([input]), size: 1 };
   }
   const prepared = await PreparedNetwork.create(program, executor, batches(), { method });
   const expected = await rowsOf(program, executor, asked);
@@ -235,13 +233,17 @@ const files = readdirSync(folder).filter((name) => /\.jpe?g$/i.test(name));
 const photos: Photograph[] = [];
 for (const file of files.sort()) {
   const picture = await decodePicture(join(folder, file));
-  photos.push({ seen: inputsOf(windowsOf(picture, 1 / 2)), asked: inputsOf(crossOf(windowsOf(picture, 2 / 3))) });
+  photos.push({
+    seen: inputsOf(windowsOf(picture, 1 / 2, grid(0, 1 / 3, 2 / 3, 1))),
+    asked: inputsOf(windowsOf(picture, 2 / 3, [...grid(0, 1), ...grid(1 / 2)])),
+  });
 }
 const results = [];
 for (const name of names.length > 0 ? names : released) {
   const started = performance.now();
-  results.push(await measure(name, photos));
-  console.error(`${name}: ${((performance.now() - started) / 1000).toFixed(0)} s`);
+  const result = await measure(name, photos);
+  results.push(result);
+  console.error(`${JSON.stringify(result)} in ${((performance.now() - started) / 1000).toFixed(0)} s`);
 }
 const cells = (of: ReturnType<typeof agreement> & { right: number | undefined }) => [
   ...[percent(of.kept), of.right === undefined ? "" : percent(of.right), percent(of.error), of.gap.toFixed(1)],
