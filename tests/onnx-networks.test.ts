@@ -414,11 +414,16 @@ test("what a graph does to the picture itself is pre-processing", async () => {
     () => open([...normalized.slice(0, -1), ["Div", ["b", "two"], "e"], ["Flatten", ["e"], "y"]]),
     "divides",
   );
-  const minus = initialiser("minus", [1], [-1]);
-  await refused(
-    () => openFiles([{ bytes: onnx([["Mul", ["x", "minus"], "p"], ...layers], [kernel, minus], "y"), where: "n" }]),
-    "more than a mean and a deviation",
-  );
+  for (const [op, number] of [
+    ["Mul", -1],
+    ["Sub", Number.NaN],
+  ] as const) {
+    const by = initialiser("by", [1], [number]);
+    await refused(
+      () => openFiles([{ bytes: onnx([[op, ["x", "by"], "p"], ...layers], [kernel, by], "y"), where: "n" }]),
+      "more than a mean and a deviation",
+    );
+  }
   const both: readonly Node[] = [
     ["Conv", ["x", "k"], "q"],
     ...normalized.slice(0, 3),

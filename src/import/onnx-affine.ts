@@ -1,9 +1,9 @@
 /** Arithmetic on the picture before an ONNX network's first layer: normalisation that the graph does itself. */
 
-import type { Preprocessing } from "../images/preprocess.ts";
 import type { Tensor } from "../tensor.ts";
 import { inputName } from "../zoo/index.ts";
 import type { Affine, Flow, Step } from "./onnx-step.ts";
+import { type MeanAndDeviation, normalizationBy } from "./own-normalization.ts";
 
 /** The picture, plus, minus, times or divided by constants for its channels; undefined for anything else. */
 export function onPicture(step: Step, op: "Add" | "Sub" | "Mul" | "Div"): Flow | undefined {
@@ -35,18 +35,11 @@ function perChannel({ shape, data }: Tensor, channels: number, isLast: boolean):
 }
 
 /** The mean and deviation of `x · scale + shift`; undefined if no pre-processing can do that. */
-export function normalizationOf({ scale, shift }: Affine): Pick<Preprocessing, "scale" | "mean" | "std"> | undefined {
-  // Undoes float32's rounding: 0.485.
-  const rounded = (value: number) => Number(value.toPrecision(6)) || 0;
-  const std = threeOf(scale.map((a) => rounded(1 / a)));
-  const mean = threeOf(scale.map((a, i) => rounded(-shift[i]! / a)));
-  if (std === undefined || mean === undefined) return undefined;
-  if (![...mean, ...std].every(Number.isFinite) || Math.min(...std) <= 0) return undefined;
-  // Values that are too large for pictures from 0 to 1 are meant for bytes.
-  return { scale: Math.max(...mean, ...std) > 4 ? 1 : 255, mean, std };
-}
-
-function threeOf(values: readonly number[]): Preprocessing["mean"] | undefined {
-  const [first, second = first, third = first] = values;
-  return values.length === 1 || values.length === 3 ? [first!, second!, third!] : undefined;
+export function normalizationOf({ scale, shift }: Affine): MeanAndDeviation | undefined {
+  // Undoes the rounding of float32 and of the division: 0.485; and no -0.
+  const rounded = (value: number) => Number(value.toPrecision(6)) + 0;
+  return normalizationBy(
+    scale.map((a, i) => rounded(-shift[i]! / a)),
+    scale.map((a) => rounded(1 / a)),
+  );
 }

@@ -10,7 +10,6 @@ import { SenetError } from "../errors.ts";
 import { type Fail, failAt, shownName } from "../formats/bytes.ts";
 import type { OnnxInput, OnnxNode } from "../formats/onnx-graph.ts";
 import type { OnnxModel } from "../formats/onnx-initialisers.ts";
-import type { Preprocessing } from "../images/preprocess.ts";
 import { type Shape, sameShape, type Tensor } from "../tensor.ts";
 import { checkDemands } from "../zoo/demands.ts";
 import { inferenceGraph, inputName, layerBuilder, type Model } from "../zoo/index.ts";
@@ -19,6 +18,7 @@ import { checkClassified } from "./draft.ts";
 import { normalizationOf } from "./onnx-affine.ts";
 import { onnxRules } from "./onnx-rules.ts";
 import { type Affine, type Flow, type OnnxValue, Step, type Surroundings } from "./onnx-step.ts";
+import type { MeanAndDeviation } from "./own-normalization.ts";
 
 export interface OnnxImport {
   /** A model of family `layers`. */
@@ -27,7 +27,7 @@ export interface OnnxImport {
   readonly imageSize: number;
   readonly weights: Map<string, Tensor>;
   /** Mean and deviation, if the graph normalises pictures itself. */
-  readonly normalization?: Pick<Preprocessing, "scale" | "mean" | "std">;
+  readonly normalization?: MeanAndDeviation;
   /** Whether it has squeeze and excitation. */
   readonly hasGates: boolean;
 }

@@ -1,9 +1,11 @@
-/** Normalisation inside a network: wrappers that subtract a mean and divide by a deviation themselves. */
+/** Normalisation inside a network, which subtracts a mean from its pictures and divides by a deviation itself. */
 
-import type { Preprocessing } from "../images/preprocess.ts";
+import type { Normalization } from "../images/preprocess.ts";
 import type { Tensor } from "../tensor.ts";
 
-export interface OwnNormalization extends Pick<Preprocessing, "scale" | "mean" | "std"> {
+export type MeanAndDeviation = Pick<Normalization, "scale" | "mean" | "std">;
+
+export interface OwnNormalization extends MeanAndDeviation {
   /** Names of the tensors with the mean and deviation. */
   readonly names: readonly string[];
 }
@@ -24,21 +26,34 @@ export function ownNormalization(tensors: ReadonlyMap<string, Tensor>): OwnNorma
     const before = meanName.exec(name)?.[1];
     if (before === undefined) continue;
     const stdName = `${before}std`;
-    const [mean, std] = [valuesOf(tensor), valuesOf(tensors.get(stdName))];
-    if (mean === undefined || std === undefined || std.some((value) => value <= 0)) continue;
-    // Values that are too large for pictures from 0 to 1 are meant for bytes.
-    const scale = Math.max(...mean, ...std) > 4 ? 1 : 255;
+    const own = normalizationBy(valuesOf(tensor), valuesOf(tensors.get(stdName)));
+    if (own === undefined) continue;
     if (found !== undefined && found.names.length >= mostNames) return undefined;
-    if (found !== undefined && `${[found.mean, found.std]}` !== `${[mean, std]}`) return undefined;
-    found = { scale, mean, std, names: [...(found?.names ?? []), name, stdName] };
+    if (found !== undefined && `${[found.mean, found.std]}` !== `${[own.mean, own.std]}`) return undefined;
+    found = { ...own, names: [...(found?.names ?? []), name, stdName] };
   }
   return found;
 }
 
-function valuesOf(tensor: Tensor | undefined): Preprocessing["mean"] | undefined {
-  if (tensor?.data.length !== 1 && tensor?.data.length !== 3) return undefined;
-  // Undoes float32's rounding: 0.485.
-  const values = Array.from(tensor.data, (value) => Number(value.toPrecision(7)));
+/** The values, without float32's rounding: 0.485. */
+function valuesOf(tensor: Tensor | undefined): readonly number[] {
+  const isFew = tensor !== undefined && tensor.data.length <= 3;
+  return isFew ? Array.from(tensor.data, (value) => Number(value.toPrecision(7))) : [];
+}
+
+/**
+ * Normalisation by these numbers, each one for all channels or three.
+ * @returns undefined if no pre-processing can do that
+ */
+export function normalizationBy(mean: readonly number[], std: readonly number[]): MeanAndDeviation | undefined {
+  const [means, deviations] = [threeOf(mean), threeOf(std)];
+  if (means === undefined || deviations === undefined) return undefined;
+  if (![...means, ...deviations].every(Number.isFinite) || Math.min(...deviations) <= 0) return undefined;
+  // Values that are too large for pictures from 0 to 1 are meant for bytes.
+  return { scale: Math.max(...means, ...deviations) > 4 ? 1 : 255, mean: means, std: deviations };
+}
+
+function threeOf(values: readonly number[]): Normalization["mean"] | undefined {
   const [first, second = first, third = first] = values;
-  return values.every((value) => Number.isFinite(value)) ? [first!, second!, third!] : undefined;
+  return values.length === 1 || values.length === 3 ? [first!, second!, third!] : undefined;
 }
