@@ -4,7 +4,9 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { freemem } from "node:os";
 import { join } from "node:path";
+import { option, SenetError } from "./errors.ts";
 import { cgroupFolders } from "./machine.node.ts";
+import { gibibytes } from "./text-output.ts";
 
 /**
  * Bytes available before the system swaps, refuses or kills: the minimum of the system's free memory, of what the
@@ -20,6 +22,23 @@ export function availableMemory(root = "/"): number {
  * process when it uses it.
  */
 export const attainableMemory = (): number => availableMemory() + process.memoryUsage.rss();
+
+/**
+ * Refuses what the system would promise, and end the process for using.
+ * @param batches how many batches are in memory at the same time
+ * @throws SenetError `usage` where they would exceed the free memory
+ */
+export function checkBatchesFit(batchSize: number, pictureBytes: number, batches = 1): void {
+  const wanted = batches * batchSize * pictureBytes;
+  const available = availableMemory();
+  if (wanted <= available) return;
+  throw new SenetError("usage", "the batches are too large for the memory that is left", {
+    where: option("batchSize"),
+    expected: `at most ${gibibytes(available)} for ${batches === 1 ? "a batch" : `${batches} batches`}`,
+    found: `${gibibytes(wanted)} for batches of ${batchSize} pictures`,
+    hint: `${option("batchSize")} ${Math.max(1, Math.floor(available / 4 / batches / pictureBytes))}, or smaller pictures`,
+  });
+}
 
 /** The bytes of a line `Name: 123 kB` in a file of /proc. */
 function kilobytes(text: string | undefined, name: string): number | undefined {

@@ -20,5 +20,8 @@ export const jsonText = (value: unknown, indent?: number): string =>
 /** A number as people write it: `0.3`, not 0.30000000000000004. */
 export const plain = (value: number, digits = 6): string => String(Number(value.toPrecision(digits)));
 
+/** Bytes as people read them: `1.5 GiB`. */
+export const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+
 /** Removes user names and passwords from addresses in a text. */
 export const hideCredentials = (text: string): string => text.replace(/(\w+:\/\/)[^/\s]*@/g, "$1");

@@ -14,7 +14,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   errors: [],
   "event-loop": [],
   "machine.node": [],
-  "memory.node": ["machine.node"],
+  "memory.node": ["errors", "machine.node"],
   names: [],
   "config-key": [],
   random: ["errors"],

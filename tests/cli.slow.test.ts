@@ -77,7 +77,7 @@ const asked: readonly (readonly [args: string, words: RegExp])[] = [
   ["train --data x --cache -1", /expected a number, 0 or more/],
   [
     "benchmark --model se-resnet-50 --batch-size 100000",
-    /not enough memory for this\s+expected: .*\s+found: .*\s+try: +a smaller --batch-size/,
+    /--batch-size: the batches are too large for the memory that is left\s+expected: .* for a batch\s+found: .*\s+try: +--batch-size \d/,
   ],
   ["train --data x --lr fast", /expected a number/],
   ["train --data x --lr 0", /--lr: expected more than 0/],

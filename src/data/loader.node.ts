@@ -5,10 +5,10 @@
  * so that a run that resumes at any batch continues as if it had not stopped.
  */
 
-import { option, SenetError } from "../errors.ts";
+import { SenetError } from "../errors.ts";
 import { requireDecoder } from "../images/decode.node.ts";
 import { mostWorkers, usableThreads } from "../machine.node.ts";
-import { availableMemory } from "../memory.node.ts";
+import { checkBatchesFit } from "../memory.node.ts";
 import { type Tensor, zeros } from "../tensor.ts";
 import type { Dataset, Failure } from "./dataset.ts";
 import { type EpochOrder, fillOrder, type Share } from "./epoch.ts";
@@ -169,7 +169,7 @@ export class Loader {
     const planes = planesOfTransform(transform);
     const imageLength = this.views * planes * size * size;
     const { memory = pictureMemory(cacheBytes) } = options;
-    checkFits(batchSize, prefetch, imageLength * 4);
+    checkBatchesFit(batchSize, imageLength * 4, prefetch + 1);
     this.#failures = new Failures(dataset, options.onFailure);
     this.#onRemark = options.onRemark ?? (() => {});
     this.#cacheFolder = options.cacheFolder;
@@ -358,20 +358,6 @@ export class Loader {
     }
     if (message.kind === "failed") this.#failures.add(message.sample, message.reason);
   }
-}
-
-/** @throws SenetError `usage` where the batches in memory would exceed the free memory */
-function checkFits(batchSize: number, prefetch: number, imageBytes: number): void {
-  const wanted = (prefetch + 1) * batchSize * imageBytes;
-  const available = availableMemory();
-  if (wanted <= available) return;
-  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-  throw new SenetError("usage", "the batches are too large for the memory that is left", {
-    where: option("batchSize"),
-    expected: `at most ${gib(available)} for ${prefetch + 1} batches`,
-    found: `${gib(wanted)} for batches of ${batchSize} pictures`,
-    hint: `${option("batchSize")} ${Math.max(1, Math.floor(available / 4 / (prefetch + 1) / imageBytes))}, or smaller pictures`,
-  });
 }
 
 function checkWhole(option: string, value: number, least: number): void {

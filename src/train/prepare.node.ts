@@ -9,6 +9,7 @@ import { type ListOptions, openTrainingData, type TrainingData } from "../data/s
 import { type PrecisionChoice, type Selection, selectExecutor } from "../executors/select.node.ts";
 import type { TrainingTransform } from "../images/augment.ts";
 import { alone, type Ranks } from "../ranks.ts";
+import { gibibytes } from "../text-output.ts";
 import type { NetworkFunction } from "../zoo/index.ts";
 import type { TrainingConfig } from "./config.ts";
 import { ownBatch, stepsIn } from "./create-step.ts";
@@ -107,9 +108,7 @@ export function memoryOf({ cacheBytes, say }: PrepareOptions): PictureMemory {
   const memory = pictureMemory(cacheBytes);
   const granted = memory.cache.byteLength;
   if (granted < Math.floor(cacheBytes ?? 0)) {
-    say?.(
-      `memory for decoded pictures: ${(granted / 2 ** 30).toFixed(1)} GiB, because at most a third of the free memory may be used`,
-    );
+    say?.(`memory for decoded pictures: ${gibibytes(granted)}, because at most a third of the free memory may be used`);
   }
   return memory;
 }

@@ -1,11 +1,10 @@
 /** `senet benchmark`: milliseconds per image, by parts of a step. */
 
 import type { Command } from "commander";
-import { option, SenetError } from "../../errors.ts";
 import type { Executor, PlanFacts, TrainingOptions } from "../../executors/executor.ts";
 import { type PrecisionChoice, selectExecutor } from "../../executors/select.node.ts";
 import { usableThreads } from "../../machine.node.ts";
-import { attainableMemory } from "../../memory.node.ts";
+import { checkBatchesFit } from "../../memory.node.ts";
 import { type Activation, activations } from "../../nn/layers.ts";
 import { inferencePasses, runPasses } from "../../passes/index.ts";
 import { createRandom } from "../../random.ts";
@@ -130,19 +129,6 @@ function perImage(times: readonly number[], batchSize: number) {
   return { median, lowest: sorted[0]!, highest: sorted.at(-1)! };
 }
 
-/** @throws SenetError `usage` where this machine has no memory for pictures of this shape */
-function checkFits(shape: Shape): void {
-  const bytes = 4 * sizeOf(shape);
-  const most = attainableMemory();
-  if (bytes <= most) return;
-  const gib = (size: number) => `${(size / 2 ** 30).toFixed(1)} GiB`;
-  throw new SenetError("usage", "there is not enough memory for this", {
-    expected: `at most ${gib(most)}`,
-    found: `pictures of ${gib(bytes)}`,
-    hint: `a smaller ${option("batchSize")}, or smaller pictures`,
-  });
-}
-
 function randomPictures(shape: Shape): Tensor {
   const random = createRandom(1);
   return tensor(
@@ -162,7 +148,7 @@ async function measureInference(
 ): Promise<Measured> {
   const { batchSize, runs } = options;
   const shape = [batchSize, channelsOf(network.config), imageSize, imageSize];
-  checkFits(shape);
+  checkBatchesFit(batchSize, (4 * sizeOf(shape)) / batchSize);
   const graph = inferenceGraph(network, { batch: batchSize, imageSize });
   const program = runPasses({ graph, weights: initialWeights(graph, 0) }, inferencePasses);
   const executable = await executor.compile(program.graph, program.weights, engineOptions(options, profile));
@@ -193,7 +179,7 @@ async function measureTraining(
 ): Promise<Measured> {
   const { batchSize, runs } = options;
   const shape = [batchSize, channelsOf(network.config), imageSize, imageSize];
-  checkFits(shape);
+  checkBatchesFit(batchSize, (4 * sizeOf(shape)) / batchSize);
   const weights = initialWeights(lossGraph(network, { batch: batchSize, imageSize }), 0);
   const step = await TrainingStep.create(executor, network, weights, {
     batchSize,

@@ -18,6 +18,7 @@ import { cacheFault } from "../../files/cache.node.ts";
 import { describeDecoder } from "../../images/decode.node.ts";
 import { describeThreads, instructionSets, usableThreads } from "../../machine.node.ts";
 import { describeMpi } from "../../mpi/describe.node.ts";
+import { gibibytes } from "../../text-output.ts";
 import { withFlags } from "../flags.ts";
 import { jsonOption } from "../options.ts";
 import { print, printJson, printLines, say, table } from "../output.ts";
@@ -65,13 +66,12 @@ async function doctor(options: DoctorOptions): Promise<void> {
     ...(unkept === undefined ? [] : [`${unkept}; measurements and downloads are not kept`]),
     ...slowerChoices({ float32: chosen.inference, int8: chosen.int8 }, speeds),
   ].map(withFlags);
-  const gib = (bytes: number) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
   const facts = {
     node: process.version,
     platform: `${platform()} ${arch()}`,
     processor: `${processor}${listed(instructionSets())}`,
     threads: describeThreads(),
-    memory: `${gib(totalmem())}, ${gib(freemem())} free`,
+    memory: `${gibibytes(totalmem())}, ${gibibytes(freemem())} free`,
     pictures: describeDecoder(),
     mpi: describeMpi(),
   };
