@@ -10,6 +10,8 @@ import { statsOf } from "./walk.node.ts";
 /** A list of archives is never longer. */
 const MOST_BYTES = 2 ** 24;
 
+export const isAddress = (text: string): boolean => /^https?:\/\//i.test(text);
+
 export const isTarName = (name: string): boolean => /\.tar$/i.test(name);
 /** Compressed archives, which are refused by name. */
 export const isCompressedName = (name: string): boolean => /\.(tar\.\w{1,4}|tgz|txz|tbz2?)$/i.test(name);
@@ -18,11 +20,11 @@ export const isCompressedName = (name: string): boolean => /\.(tar\.\w{1,4}|tgz|
 export function isArchiveList(path: string): boolean {
   if (!/\.txt$/i.test(path)) return false;
   const stats = statsOf(path);
-  return stats?.isFile() === true && stats.size <= MOST_BYTES && /\.tar$/i.test(pathOf(linesOfList(path)[0] ?? ""));
+  return stats?.isFile() === true && stats.size <= MOST_BYTES && isTarName(pathOf(linesOfList(path)[0] ?? ""));
 }
 
 /** Removes the query and fragment of an address. */
-const pathOf = (name: string): string => name.replace(/^(https?:\/\/[^?#]*).*$/i, "$1");
+export const pathOf = (name: string): string => name.replace(/^(https?:\/\/[^?#]*).*$/i, "$1");
 
 /**
  * The archives that the lines name, with patterns expanded. Paths are relative to the list; lines that start with `#`
@@ -33,7 +35,7 @@ export function linesOfList(list: string): string[] {
     .map((line) => line.trim())
     .filter((line) => line !== "" && !line.startsWith("#"))
     .flatMap(expandBraces)
-    .map((name) => (/^https?:\/\//i.test(name) || isAbsolute(name) ? name : join(dirname(list), name)));
+    .map((name) => (isAddress(name) || isAbsolute(name) ? name : join(dirname(list), name)));
 }
 
 /** The archives of a pattern such as `shards/train-{0000..0146}.tar` or of a list; empty for any other path. */

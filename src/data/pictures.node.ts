@@ -3,6 +3,7 @@
 import { statSync } from "node:fs";
 import { option, SenetError } from "../errors.ts";
 import { codeOf } from "../files/files.node.ts";
+import { isAddress } from "./archive-list.node.ts";
 import { cifar } from "./cifar.node.ts";
 import { type Source, sourceOf } from "./dataset.ts";
 import { isPattern, matching } from "./glob.node.ts";
@@ -39,15 +40,15 @@ export function namedPictures(names: readonly string[], recursive: boolean): Nam
 
 function named(name: string, recursive: boolean, leftOut: LeftOut): NamedPicture[] {
   if (name === "-") return [{ from: "standard input", name }];
-  if (/^https?:\/\//i.test(name)) return [{ from: "address", name }];
+  if (isAddress(name)) return [{ from: "address", name }];
   if (!isThere(name)) {
     // A pattern of archives is a data set.
     const packed = packedIn(name);
     if (packed !== undefined) return packed;
     if (isPattern(name)) return matched(name, recursive, leftOut);
-    const isAddress = /^[a-z][a-z0-9+.-]+:\/\//i.test(name);
+    const isOfAnotherProtocol = /^[a-z][a-z0-9+.-]+:\/\//i.test(name);
     const hint = "an address that begins with http:// or https://, or the path of a file";
-    throw new SenetError("data", "there is no such picture or folder", { where: name, ...(isAddress && { hint }) });
+    throw new SenetError("data", "there is no such picture or folder", { where: name, ...(isOfAnotherProtocol && { hint }) });
   }
   const pictures = onDisk(name, recursive, leftOut);
   if (pictures.length > 0) return pictures;

@@ -14,7 +14,7 @@ import { replaceFile } from "../files/replace.node.ts";
 import { PictureContainer } from "../images/read.node.ts";
 import type { FetchFilesOptions } from "../pull/files.node.ts";
 import { hideCredentials } from "../text-output.ts";
-import { isArchiveList, linesOfList } from "./archive-list.node.ts";
+import { isAddress, isArchiveList, isTarName, linesOfList, pathOf } from "./archive-list.node.ts";
 import { expandBraces } from "./braces.ts";
 import { readTar, TarFault } from "./tar.ts";
 
@@ -27,9 +27,7 @@ export interface FetchDataOptions extends Pick<FetchFilesOptions, "say" | "signa
 const MOST_BYTES = 2 ** 38;
 
 /** Whether an address is that of an archive or a pattern of archives, rather than of a picture. */
-export const isArchiveAddress = (text: string): boolean => /^https?:\/\/[^?#]*\.tar(?:[?#].*)?$/i.test(text);
-
-const isAddress = (text: string): boolean => /^https?:\/\//i.test(text);
+export const isArchiveAddress = (text: string): boolean => isAddress(text) && isTarName(pathOf(text));
 
 /**
  * The local path of data. Local data stays where it is. For addresses (of a `.tar`, a pattern such as
@@ -65,7 +63,7 @@ const digestOf = (text: string): string => createHash("sha256").update(text).dig
  */
 function placeOf(folder: string, address: string): { address: string; path: string } {
   const url = URL.canParse(address) ? new URL(address) : undefined;
-  if (url === undefined || !/\.tar$/i.test(url.pathname)) {
+  if (url === undefined || !isTarName(url.pathname)) {
     throw new SenetError("usage", "this is not an address of an archive", {
       where: hideCredentials(address),
       expected: "http://host/train-0000.tar, or a pattern: http://host/train-{0000..0009}.tar",
