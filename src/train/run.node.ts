@@ -39,7 +39,7 @@ import { checkShares } from "./rank-batches.ts";
 import { readRecord, writeRecord } from "./record.node.ts";
 import { startFrom } from "./resume.ts";
 import type { Resumable } from "./saved.ts";
-import { inSteps, withSmallerBatches } from "./smaller-batch.ts";
+import { inSteps, type WithBatch, withSmallerBatches } from "./smaller-batch.ts";
 import { beginWithPatches, startOf } from "./start.ts";
 import { type EpochMetrics, initialState, isFinished, type TrainingState } from "./state.ts";
 import { timeBudget } from "./time-budget.ts";
@@ -62,7 +62,7 @@ export interface RunOptions extends PrepareOptions, EarlierOptions {
   /** Give a new run the largest batch that fits into memory (`withFittingBatch`), whatever `config` says. */
   readonly fitBatch?: boolean;
   /** Adapts a new run's configuration to its batch (a recipe's rate), which may be found or be reduced for lack of memory. */
-  readonly withBatch?: (config: TrainingConfig, say?: (line: string) => void) => TrainingConfig;
+  readonly withBatch?: WithBatch;
   /** Bytes of memory available to the run; default: what the machine and the container have free. */
   readonly memoryLimit?: number;
   readonly signal: AbortSignal;
