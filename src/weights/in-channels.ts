@@ -30,7 +30,7 @@ export function withChannels(checkpoint: Checkpoint, channels: number): Checkpoi
   }
   const taking = takingChannels(config, channels);
   if (taking === undefined || channelsOf(config) !== 3 || name === undefined || preprocessing.meanImage !== undefined) {
-    throw new SenetError("usage", "the first convolution of the input channels of this network cannot be changed", {
+    throw new SenetError("usage", "this network cannot be adapted to another number of input channels", {
       where: model.name,
       expected: "a residual network for pictures of 3 channels, with a mean for each channel",
       found: taking === undefined ? "a network of another kind" : `${channelsOf(config)} channels`,

@@ -69,7 +69,7 @@ export function pruneCommand(program: Command): void {
     .addHelpText(
       "after",
       "\nExamples:\n  senet prune --weights runs/first/best.safetensors --data pictures/val\n" +
-        "  senet prune --weights se-resnet-50 --data imagenet/val --sample 2000 --parts 0.1,0.3 --json\n\n" +
+        "  senet prune --weights se-resnet-50 --data imagenet/val --sample 2000 --parts 0.1,0.3 --json\n" +
         "  senet prune --weights se-resnet-50 --data imagenet/val --remove layer3.5,layer3.4 --out smaller.safetensors\n\n" +
         "To rank, a block or a channel is removed by closing its gates, and the network is measured again; nothing is written.",
     )
