@@ -5,8 +5,7 @@
 
 import { causeText, SenetError } from "../errors.ts";
 import { availableMemory } from "../memory.node.ts";
-import type { ListedPictures, PictureLimits } from "./json-pictures.node.ts";
-import { listedPictures } from "./json-pictures.node.ts";
+import { type ListedPictures, listedPictures, type PictureLimits } from "./json-pictures.node.ts";
 import { type Inference, parseInference } from "./kserve.ts";
 import { timedOut, unavailable, type Wish } from "./pool.node.ts";
 import { Refusal } from "./refusal.ts";
