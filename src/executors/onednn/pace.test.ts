@@ -50,12 +50,16 @@ test("where threads wait for one another, fewer go on, said once", () => {
   assert.equal(many.said.length, 2);
 });
 
-test("fewer that are no faster are given up, and tried ever more seldom", () => {
-  // Starved by a quota, say, but no worse together than alone.
-  const { threads, said } = run(2, 2000, (count) => ({ milliseconds: 1000, processors: 0.7 * (count / 2) * 2 }));
-  assert.deepEqual(said, []);
-  const alone = threads.filter((count) => count === 1).length;
-  assert.ok(alone > 0 && alone < 100, `${alone} of 2000 steps`);
+test("fewer threads tried in vain come back seldom, and ever more so", () => {
+  for (const milliseconds of [1000, 50]) {
+    // Starved, by a quota, say, but no slower together than alone.
+    const { threads, said } = run(2, 6000, (count) => ({ milliseconds, processors: 0.7 * count }));
+    assert.deepEqual(said, []);
+    const trials = [...threads.keys()].filter((step) => threads[step] === 1 && threads[step - 1] === 2);
+    const waits = trials.slice(1).map((step, i) => step - trials[i]!);
+    assert.ok(waits.length >= 3, `tried at ${trials}`);
+    for (let i = 1; i < waits.length; i++) assert.ok(waits[i]! > 3 * waits[i - 1]!, `tried at ${trials}`);
+  }
 });
 
 test("once the machine is quiet again all threads go on; while it is not, a trial is broken off at once", () => {
