@@ -5,7 +5,8 @@ import { readHubConfig } from "./hub.ts";
 import { checkArchitecture, releaseOf } from "./released.ts";
 
 const imagenet = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
-const read = (config: unknown) => readHubConfig(JSON.stringify(config), "config.json");
+const bytesOf = (text: string) => new TextEncoder().encode(text);
+const read = (config: unknown) => readHubConfig(bytesOf(JSON.stringify(config)), "config.json");
 
 test("timm's layout: the pictures that it wants, and its labels", () => {
   const config = read({
@@ -45,22 +46,24 @@ test("timm's layout: the pictures that it wants, and its labels", () => {
 
 test("names by number, as transformers has them, and deviations that cannot be", () => {
   const config = { architecture: "x", num_classes: 2, pretrained_cfg: {}, id2label: { 1: "bee", 0: "ant" } };
-  assert.deepEqual(readHubConfig(JSON.stringify(config), "config.json")!.labels, ["ant", "bee"]);
+  assert.deepEqual(readHubConfig(bytesOf(JSON.stringify(config)), "config.json")!.labels, ["ant", "bee"]);
   const flat = { ...config, pretrained_cfg: { std: [0, 0, 0] } };
-  assert.throws(() => readHubConfig(JSON.stringify(flat), "config.json"), /config\.json: .*std/s);
+  assert.throws(() => readHubConfig(bytesOf(JSON.stringify(flat)), "config.json"), /config\.json: .*std/s);
 });
 
 test("the older layout, flat and with `labels`; a byte order mark; one mean for all", () => {
-  const text = `\uFEFF${JSON.stringify({
-    architecture: "resnet18",
-    num_classes: 2,
-    labels: { 0: "ant", 1: "bee" },
-    input_size: [3, 224, 224],
-    crop_pct: 0.9,
-    interpolation: "bilinear",
-    mean: [0.4],
-    std: [0.2],
-  })}`;
+  const text = bytesOf(
+    `\uFEFF${JSON.stringify({
+      architecture: "resnet18",
+      num_classes: 2,
+      labels: { 0: "ant", 1: "bee" },
+      input_size: [3, 224, 224],
+      crop_pct: 0.9,
+      interpolation: "bilinear",
+      mean: [0.4],
+      std: [0.2],
+    })}`,
+  );
   const config = readHubConfig(text, "config.json")!;
   assert.deepEqual(config.labels, ["ant", "bee"]);
   assert.deepEqual(config.preprocessing.mean, [0.4, 0.4, 0.4]);
@@ -95,7 +98,7 @@ test("what cannot be followed is refused, not passed over", async () => {
   await refused(() => with_({ mean: [1, 2] }), "as many means");
   await refused(() => with_({ crop_pct: 0 }), "crop_pct");
   await refused(() => with_({}, { global_pool: "catavgmax" }), "not averaged", "catavgmax");
-  await refused(() => readHubConfig("{ architecture", "config.json"), "not JSON");
+  await refused(() => readHubConfig(bytesOf("{ architecture"), "config.json"), "not JSON");
 });
 
 const never = () => assert.fail("the hash is not asked for");

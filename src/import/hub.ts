@@ -4,6 +4,7 @@ import { type ErrorDetails, SenetError } from "../errors.ts";
 import { imagenetPreprocessing, type Preprocessing } from "../images/preprocess.ts";
 import { asGrey } from "../images/preprocessing-facts.ts";
 import * as z from "../schema.ts";
+import { decodeText } from "../text-file.ts";
 
 export interface HubConfig {
   readonly where: string;
@@ -42,13 +43,14 @@ const configSchema = z.extend(pretrainedSchema, { pretrained_cfg: z.nullish(pret
  * @returns undefined for another program's `config.json`
  * @throws SenetError `weights` where values are invalid or not supported
  */
-export function readHubConfig(text: string, where: string): HubConfig | undefined {
+export function readHubConfig(bytes: Uint8Array, where: string): HubConfig | undefined {
   const fail = (what: string, details: ErrorDetails): never => {
     throw new SenetError("weights", what, { where, ...details });
   };
+  const text = decodeText(bytes);
   let json: unknown;
   try {
-    json = JSON.parse(text.replace(/^\uFEFF/, ""));
+    json = JSON.parse(text);
   } catch (cause) {
     return fail("this file beside the weights is not JSON, so it is unknown what pictures they need", {
       found: text.slice(0, 60),

@@ -28,8 +28,8 @@ test("names beside the weights are taken where they fit and tell the classes apa
 test("names of a config.json are taken where they fit and tell the classes apart", () => {
   const choose = (config: object) => {
     const notes: string[] = [];
-    const text = JSON.stringify({ architecture: "seresnet20", num_classes: 3, ...config });
-    return [hubLabels(readHubConfig(text, "config.json"), three, notes), notes.join()] as const;
+    const file = Buffer.from(JSON.stringify({ architecture: "seresnet20", num_classes: 3, ...config }));
+    return [hubLabels(readHubConfig(file, "config.json"), three, notes), notes.join()] as const;
   };
   assert.deepEqual(choose({ label_names: ["a", "b", "c"] }), [["a", "b", "c"], ""]);
   assert.deepEqual(choose({}), [undefined, ""]);

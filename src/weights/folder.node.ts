@@ -80,5 +80,5 @@ export async function hubBeside(weights: string): Promise<HubConfig | undefined>
   const bytes = await readBytes(where).catch(() => undefined);
   if (bytes === undefined || bytes.length > 2 ** 24) return undefined;
   const isMeant = isTimms(basename(weights)) || (await readdir(folder)).filter(isWeights).length === 1;
-  return isMeant ? readHubConfig(decodeText(bytes), where) : undefined;
+  return isMeant ? readHubConfig(bytes, where) : undefined;
 }

@@ -122,6 +122,6 @@ function valuesOf({ bytes, where }: WeightFile): readonly string[] {
 /** The settings in timm's `config.json` for the files given with it. */
 function withHub(files: readonly WeightFile[]): readonly WeightFile[] {
   const config = files.find(({ where }) => lastOf(where) === "config.json");
-  const hub = config && readHubConfig(decodeText(config.bytes), config.where);
+  const hub = config && readHubConfig(config.bytes, config.where);
   return hub === undefined ? files : files.flatMap((file) => (file === config ? [] : [{ ...file, hub }]));
 }
