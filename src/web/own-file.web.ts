@@ -1,7 +1,7 @@
 /** Opens our own weight files, which are self-describing and do not need the readers of other formats. */
 
 import { SenetError } from "../errors.ts";
-import { type Checkpoint, decodeWith } from "../weights/checkpoint.ts";
+import { type Checkpoint, decodeWith, weightsInUse } from "../weights/checkpoint.ts";
 import type { Opened } from "../weights/opened.ts";
 import type { WeightFile } from "../weights/source.ts";
 
@@ -21,9 +21,8 @@ export async function openOwn(
     checkpoint = decoded(file);
   }
   if (checkpoint === undefined || checkpoint.model.classes === imagenetClasses) return undefined;
-  const { average: weights = checkpoint.weights } = checkpoint.run ?? {};
-  const notes = weights === checkpoint.weights ? [] : ["the moving average of the run's weights is used"];
-  return { checkpoint: { ...checkpoint, weights }, format: "safetensors", notes };
+  const notes: string[] = [];
+  return { checkpoint: { ...checkpoint, weights: weightsInUse(checkpoint, notes) }, format: "safetensors", notes };
 }
 
 function decoded({ bytes, where }: WeightFile): Checkpoint | undefined {

@@ -144,22 +144,31 @@ export function decodeWith({ build, eightBits }: Decoding, bytes: Uint8Array, wh
     });
   }
   const preprocessing = read("preprocessing", preprocessingSchema);
-  const { name } = model;
   const parameters = parametersIn(model, tensors.size, where);
   checkPictureSize(model, preprocessing.crop, where);
+  const facts = { model, labels, preprocessing };
   const training = metadata.has("training") && { training: read("training", trainingSchema) };
+  const load = (parameters: readonly Parameter[]) => {
+    const weights = loadWeights({ name: model.name, parameters }, tensors, where);
+    checkSound(weights, where);
+    return weights;
+  };
   if (metadata.has("quantization")) {
     if (eightBits === undefined) return undefined;
     const { quantization, parameters } = eightBits(model, metadata, where);
-    const weights = loadWeights({ name, parameters }, tensors, where);
-    checkSound(weights, where);
-    return { model, labels, preprocessing, weights, quantization, ...training };
+    return { ...facts, weights: load(parameters), quantization, ...training };
   }
-  if (!metadata.has("state")) {
-    const weights = loadWeights({ name, parameters }, tensors, where);
-    checkSound(weights, where);
-    return { model, labels, preprocessing, weights, ...training };
-  }
+  if (!metadata.has("state")) return { ...facts, weights: load(parameters), ...training };
+  return { ...facts, ...resumable(metadata, parameters, read, load) };
+}
+
+/** The weights and state of a file from which a run can resume. */
+function resumable(
+  metadata: ReadonlyMap<string, string>,
+  parameters: readonly Parameter[],
+  read: <T>(key: string, schema: z.Schema<T>) => T,
+  load: (parameters: readonly Parameter[]) => ReadonlyMap<string, Tensor>,
+): Pick<Checkpoint, "weights" | "run"> {
   const config = read("config", z.unknown());
   const state = read("state", z.unknown());
   const data = metadata.has("data") ? { data: read("data", z.unknown()) } : {};
@@ -172,20 +181,25 @@ export function decodeWith({ build, eightBits }: Decoding, bytes: Uint8Array, wh
   const learnt = parameters.filter((parameter) => isTrainable(parameter) && !frozen.has(parameter.name));
   // Kinds of tensors kept for parameters, and for which parameters.
   const kept: readonly (readonly [prefix: string, of: readonly Parameter[]])[] = [
+    ["", parameters],
     ...slots.map((slot) => [prefixOf(slot), learnt] as const),
     ...(hasAverage ? [[averagePrefix, parameters] as const] : []),
   ];
-  const wanted = kept.flatMap(([prefix, of]) =>
-    of.map((parameter) => ({ ...parameter, name: prefix + parameter.name })),
+  const loaded = load(
+    kept.flatMap(([prefix, of]) => of.map((parameter) => ({ ...parameter, name: prefix + parameter.name }))),
   );
-  const loaded = loadWeights({ name, parameters: [...parameters, ...wanted] }, tensors, where);
-  checkSound(loaded, where);
   const named = (prefix: string, of: readonly Parameter[]) =>
     new Map(of.map((parameter) => [parameter.name, loaded.get(prefix + parameter.name)!]));
   const optimizer = new Map(slots.map((slot) => [slot, named(prefixOf(slot), learnt)]));
   const average = hasAverage ? { average: named(averagePrefix, parameters) } : {};
-  const run = { config, state, ...data, optimizer, ...average };
-  return { model, labels, preprocessing, weights: named("", parameters), run };
+  return { weights: named("", parameters), run: { config, state, ...data, optimizer, ...average } };
+}
+
+/** The weights to use: those of a run's best epochs are the moving average, if it keeps one. */
+export function weightsInUse({ weights, run }: Checkpoint, notes: string[]): Checkpoint["weights"] {
+  if (run?.average === undefined) return weights;
+  notes.push("the moving average of the run's weights is used");
+  return run.average;
 }
 
 /** @param tensors number of tensors in the file; a network with more cannot be in it, and is not built */

@@ -16,7 +16,7 @@ import { detectNaming, isKnown, nameIn, namingByName, renameTensors } from "../i
 import { epsOf } from "../zoo/families.ts";
 import type { Model } from "../zoo/index.ts";
 import type { Carried } from "./carried.ts";
-import { checkPictureSize } from "./checkpoint.ts";
+import { checkPictureSize, weightsInUse } from "./checkpoint.ts";
 import { hubLabels, labelsFor, ownLabels } from "./class-names.ts";
 import { type MainContent, sortContents, type WeightsContent } from "./contents.ts";
 import {
@@ -109,10 +109,7 @@ function openCheckpoint(
     });
   }
   const labels = labelsFor(asked, checkpoint, where);
-  // The average, as in the best epoch's file, and as for PyTorch checkpoints with both.
-  const { average: weights = checkpoint.weights } = checkpoint.run ?? {};
-  if (weights !== checkpoint.weights) notes.push("the moving average of the run's weights is used");
-  const opened = { ...checkpoint, labels, weights };
+  const opened = { ...checkpoint, labels, weights: weightsInUse(checkpoint, notes) };
   return { checkpoint: opened, format, naming: "senet", preprocessingFrom: "the file", notes };
 }
 
