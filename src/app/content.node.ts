@@ -28,7 +28,7 @@ export interface Content {
 }
 
 /** File from which the page reads its settings: version, and networks to start from. */
-export const settingsPath = "app.json";
+const settingsPath = "app.json";
 
 /**
  * @param weights files of networks to offer

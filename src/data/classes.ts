@@ -5,7 +5,7 @@ import { nearestNames } from "../names.ts";
 import type { Numbered, Numbering } from "./dataset.ts";
 
 /** The WordNet id at the start of an ImageNet class name: `n02119789` of `n02119789 kit fox`. */
-export function wordnetId(name: string): string | undefined {
+function wordnetId(name: string): string | undefined {
   return /^n\d{8}(?=\s|$)/.exec(name)?.[0];
 }
 

@@ -34,7 +34,7 @@ const longestKey = 200;
 const mostCharacters = 2 ** 22;
 
 /** All dicts of named tensors in a file, and the state dicts of all modules; outer ones first. */
-export function statesIn(root: PickleValue, fail: Fail): TorchState[] {
+function statesIn(root: PickleValue, fail: Fail): TorchState[] {
   const states: TorchState[] = [];
   const seen = new Set<PickleValue>([root]);
   const queue: { value: PickleValue; path: string; depth: number }[] = [{ value: root, path: "", depth: 0 }];

@@ -59,7 +59,7 @@ function storageType(global: string): StorageType | undefined {
 }
 
 /** A storage referred to by the pickle; its bytes are elsewhere in the file. */
-export class StorageRef {
+class StorageRef {
   readonly key: string;
   readonly element: StorageType;
   /** In elements. */

@@ -46,7 +46,7 @@ export function checkSize(field: string, value: number): void {
   if (!Number.isInteger(value) || value < 1 || value > 65_535) unusable(field, "a whole number from 1 to 65535", value);
 }
 
-export function checkInterpolation(value: string): void {
+function checkInterpolation(value: string): void {
   if (!(interpolations as readonly string[]).includes(value)) {
     unusable("interpolation", interpolations.map((name) => `"${name}"`).join(", "), value);
   }

@@ -19,7 +19,7 @@ export function printOperation(outputs: readonly Value[], op: string, inputs: re
 }
 
 /** `layer1.0.se.gate: float32[1, 64, 1, 1] = sigmoid(layer1.0.se.fc2) @layer1.0 #se.gate`; block and tag come last. */
-export function printNode({ outputs, op, inputs, attrs, block, tag }: Node): string {
+function printNode({ outputs, op, inputs, attrs, block, tag }: Node): string {
   const place = [block && ` @${block.name}`, tag && ` #${tag}`].filter(Boolean).join("");
   return printOperation(outputs, op, inputs, attrs) + place;
 }

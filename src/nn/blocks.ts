@@ -78,7 +78,7 @@ function projected(at: Scope, x: Value, out: number, stride: number, projection:
 }
 
 type PaddingProjection = "pad" | "averagePad" | "padEnd";
-export const isPadding = (projection: Projection): projection is PaddingProjection =>
+const isPadding = (projection: Projection): projection is PaddingProjection =>
   typeof projection === "string" && projection !== "average";
 
 /** Pads the shortcut with zero channels: only some of the branch's channels get a shortcut. */

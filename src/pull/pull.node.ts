@@ -68,7 +68,7 @@ export async function pull(name: string, options: PullOptions = {}): Promise<str
 }
 
 /** Looks up a file. @throws SenetError `usage`, with the nearest names */
-export function knownFile(name: string, known = knownFiles): KnownFile {
+function knownFile(name: string, known = knownFiles): KnownFile {
   const file = known.get(name);
   if (file !== undefined) return file;
   throw new SenetError("usage", `there are no released weights called "${name}"`, {

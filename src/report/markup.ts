@@ -24,7 +24,7 @@ const entities: Readonly<Record<string, string>> = {
 };
 
 /** Text for use between tags and inside quoted attributes. Control characters, which HTML forbids, become `�`. */
-export const escapeText = (text: string): string =>
+const escapeText = (text: string): string =>
   text
     .replace(/[&<>"']/g, (character) => entities[character]!)
     // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is to be replaced

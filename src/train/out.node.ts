@@ -75,7 +75,7 @@ export async function openRun(out: string, build?: NetworkFunction): Promise<Pic
 }
 
 /** File of an epoch's weights (counted from 0), if several are kept. */
-export const epochFile = (out: string, epoch: number): string => join(out, `epoch-${epoch + 1}.safetensors`);
+const epochFile = (out: string, epoch: number): string => join(out, `epoch-${epoch + 1}.safetensors`);
 
 /**
  * Saves a run. If the process is killed meanwhile, the run resumes from this or the previous save.

@@ -5,7 +5,7 @@ import type { Picture } from "../images/resize.ts";
 import type { NamedPicture } from "./calls.web.ts";
 
 /** The pixels of a canvas's image data or a bitmap. */
-export function rgbOf(source: ImageData | ImageBitmap): Picture {
+function rgbOf(source: ImageData | ImageBitmap): Picture {
   const { width, height } = source;
   const rgba = source instanceof ImageData ? source.data : pixelsOfBitmap(source);
   const data = new Uint8Array(3 * width * height);

@@ -152,7 +152,7 @@ function doublersOf(
 }
 
 /** Summarises names by their first part: `layer1 (59)` says more than a list with `and 57 more`. */
-export function byPart(names: readonly string[]): string {
+function byPart(names: readonly string[]): string {
   const counts = new Map<string, number>();
   for (const name of names) {
     const part = name.split(".")[0]!;

@@ -35,7 +35,7 @@ function squared(source: CanvasImageSource, width: number, height: number, most:
 }
 
 /** Draws pixels with three channels. */
-export function canvasOf(picture: Picture): OffscreenCanvas {
+function canvasOf(picture: Picture): OffscreenCanvas {
   const canvas = new OffscreenCanvas(picture.width, picture.height);
   canvas.getContext("2d")!.putImageData(imageDataOf(picture), 0, 0);
   return canvas;

@@ -197,6 +197,6 @@ function rejectOtherTypes({ name, type }: Value): void {
 }
 
 /** The values with a batch dimension in a batch-free graph: all that depend on inputs, not only on parameters. */
-export function batchedValues(graph: Graph): ReadonlySet<Value> {
+function batchedValues(graph: Graph): ReadonlySet<Value> {
   return new Set([...graph.inputs, ...graph.nodes.flatMap((node) => node.outputs)]);
 }

@@ -38,7 +38,7 @@ export function rgbToHls(rgb: Uint8Array, i: number, hls: Uint8Array): void {
 }
 
 /** Converts back, to byte `i` of `rgb`. */
-export function hlsToRgb(hls: Uint8Array, rgb: Uint8Array, i: number): void {
+function hlsToRgb(hls: Uint8Array, rgb: Uint8Array, i: number): void {
   const l = f(hls[1]! * inverse);
   const s = f(hls[2]! * inverse);
   const sixths = f(hls[0]! * sixthsOf);

@@ -29,10 +29,10 @@ export const augmentationStep = z.discriminatedUnion("kind", [
 ]);
 
 const phases = ["place", "pixels", "values"] as const;
-export const phaseOf = ({ kind }: Pick<AugmentationStep, "kind">): (typeof phases)[number] => augmentations[kind].phase;
+const phaseOf = ({ kind }: Pick<AugmentationStep, "kind">): (typeof phases)[number] => augmentations[kind].phase;
 
 /** Why the order of steps is impossible; `undefined` if it is possible. */
-export function disorder(steps: readonly Pick<AugmentationStep, "kind">[]): string | undefined {
+function disorder(steps: readonly Pick<AugmentationStep, "kind">[]): string | undefined {
   const [first, ...others] = steps;
   const placing = Object.entries(augmentations).flatMap(([kind, { phase }]) => (phase === "place" ? [kind] : []));
   if (first === undefined || phaseOf(first) !== "place") return `first a step that places: ${placing.join(", ")}`;
