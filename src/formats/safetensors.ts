@@ -37,6 +37,7 @@ interface Entry {
  */
 export function parseSafetensors(bytes: Uint8Array, where: string): Safetensors {
   const fail = failAt(where);
+  const failIn = (tensor: string) => failAt(`${where}: tensor "${tensor}"`);
   const header = parseHeader(bytes, fail);
   const dataBytes = bytes.length - header.end;
 
@@ -52,7 +53,7 @@ export function parseSafetensors(bytes: Uint8Array, where: string): Safetensors 
         metadata.set(key, text);
       }
     } else {
-      entries.push(checkEntry(name, value, dataBytes, failAt(`${where}: tensor "${name}"`)));
+      entries.push(checkEntry(name, value, dataBytes, failIn(name)));
     }
   }
 
@@ -60,7 +61,7 @@ export function parseSafetensors(bytes: Uint8Array, where: string): Safetensors 
   let end = 0;
   for (const entry of entries.toSorted((a, b) => a.start - b.start || a.end - b.end)) {
     if (entry.start !== end) {
-      failAt(`${where}: tensor "${entry.name}"`)(
+      failIn(entry.name)(
         entry.start < end ? "its bytes overlap another tensor's" : "there is a hole before its bytes",
         { expected: `data_offsets from ${end}`, found: `[${entry.start}, ${entry.end}]` },
       );
@@ -73,7 +74,7 @@ export function parseSafetensors(bytes: Uint8Array, where: string): Safetensors 
 
   const tensors = new Map<string, Tensor>();
   for (const { name, type, shape, start } of entries) {
-    const fail = failAt(`${where}: tensor "${name}"`);
+    const fail = failIn(name);
     const size = sizeOf(shape);
     const at = header.end + start;
     const data = type === "I8" ? view(Int8Array, bytes, at, size) : readElements(type, bytes, at, size, fail);

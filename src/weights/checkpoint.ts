@@ -205,9 +205,7 @@ export function weightsInUse({ weights, run }: Checkpoint, notes: string[]): Che
 /** @param tensors number of tensors in the file; a network with more cannot be in it, and is not built */
 function parametersIn(model: Model, tensors: number, where: string): readonly Parameter[] {
   const fewest = builtBy(model.config).fewestTensors(model.config);
-  const fail = (found: string | readonly string[], cause?: unknown): never => {
-    throw new SenetError("weights", 'the metadata "model" cannot be used', { where, found, cause });
-  };
+  const fail = unusable("model", where);
   if (fewest > tensors) fail(`a network of at least ${fewest} tensors in a file of ${tensors}`);
   try {
     return parametersOf(model);
@@ -233,6 +231,13 @@ export function checkPictureSize(model: Model, imageSize: number, where: string)
   checkDemands(graph, where);
 }
 
+/** Refuses a metadata value. */
+export const unusable =
+  (key: string, where: string) =>
+  (found: string | readonly string[], cause?: unknown): never => {
+    throw new SenetError("weights", `the metadata "${key}" cannot be used`, { where, found, cause });
+  };
+
 /** Longest metadata value: a million class names, or a mean image of the largest usual size. */
 const longestMetadata = 32 * 2 ** 20;
 /** Longest model description: four times as many layers as any known network. */
@@ -245,9 +250,7 @@ export function readMetadata<T>(
   schema: z.Schema<T>,
   where: string,
 ): T {
-  const fail = (found: string | readonly string[], cause?: unknown): never => {
-    throw new SenetError("weights", `the metadata "${key}" cannot be used`, { where, found, cause });
-  };
+  const fail = unusable(key, where);
   const text = metadata.get(key);
   if (text === undefined) return fail("nothing");
   if (text.length > (key === "model" ? longestModel : longestMetadata)) return fail(`${text.length} characters`);
