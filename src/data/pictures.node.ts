@@ -48,7 +48,10 @@ function named(name: string, recursive: boolean, leftOut: LeftOut): NamedPicture
     if (isPattern(name)) return matched(name, recursive, leftOut);
     const isOfAnotherProtocol = /^[a-z][a-z0-9+.-]+:\/\//i.test(name);
     const hint = "an address that begins with http:// or https://, or the path of a file";
-    throw new SenetError("data", "there is no such picture or folder", { where: name, ...(isOfAnotherProtocol && { hint }) });
+    throw new SenetError("data", "there is no such picture or folder", {
+      where: name,
+      ...(isOfAnotherProtocol && { hint }),
+    });
   }
   const pictures = onDisk(name, recursive, leftOut);
   if (pictures.length > 0) return pictures;

@@ -42,8 +42,7 @@ type Seen = ReadonlyMap<number, Float32Array>;
 const [mostLooks, mostOfOne] = [480, 8];
 
 /** Number of views of each picture. */
-const looksAtEach = (pictures: number): number =>
-  Math.max(1, Math.min(mostOfOne, Math.floor(mostLooks / pictures)));
+const looksAtEach = (pictures: number): number => Math.max(1, Math.min(mostOfOne, Math.floor(mostLooks / pictures)));
 
 export class SeenPictures {
   readonly #options: SeenOptions;

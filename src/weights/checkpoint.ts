@@ -205,7 +205,7 @@ export function weightsInUse({ weights, run }: Checkpoint, notes: string[]): Che
 /** @param tensors number of tensors in the file; a network with more cannot be in it, and is not built */
 function parametersIn(model: Model, tensors: number, where: string): readonly Parameter[] {
   const fewest = builtBy(model.config).fewestTensors(model.config);
-  const fail = unusable("model", where);
+  const fail = unusableMetadata("model", where);
   if (fewest > tensors) fail(`a network of at least ${fewest} tensors in a file of ${tensors}`);
   try {
     return parametersOf(model);
@@ -232,7 +232,7 @@ export function checkPictureSize(model: Model, imageSize: number, where: string)
 }
 
 /** Refuses a metadata value. */
-export const unusable =
+export const unusableMetadata =
   (key: string, where: string) =>
   (found: string | readonly string[], cause?: unknown): never => {
     throw new SenetError("weights", `the metadata "${key}" cannot be used`, { where, found, cause });
@@ -250,7 +250,7 @@ export function readMetadata<T>(
   schema: z.Schema<T>,
   where: string,
 ): T {
-  const fail = unusable(key, where);
+  const fail = unusableMetadata(key, where);
   const text = metadata.get(key);
   if (text === undefined) return fail("nothing");
   if (text.length > (key === "model" ? longestModel : longestMetadata)) return fail(`${text.length} characters`);

@@ -8,7 +8,7 @@ import { positive, texts } from "../zoo/bounds.ts";
 import { builtBy } from "../zoo/built.ts";
 import { inferenceGraph, type Model } from "../zoo/graphs.ts";
 import type { NetworkFunction } from "../zoo/own-function.ts";
-import { type Checkpoint, type Decoding, decodeWith, readMetadata, unusable } from "./checkpoint.ts";
+import { type Checkpoint, type Decoding, decodeWith, readMetadata, unusableMetadata } from "./checkpoint.ts";
 import { eightBitGraph } from "./eight-bit-graph.ts";
 
 /**
@@ -43,6 +43,6 @@ function eightBitParameters(model: Model, quantization: Quantization, where: str
     return eightBitGraph(inferenceGraph(model, { batch: 1, imageSize }), quantization).parameters;
   } catch (cause) {
     if (!(cause instanceof SenetError)) throw cause;
-    return unusable("quantization", where)(cause.message.split("\n"), cause);
+    return unusableMetadata("quantization", where)(cause.message.split("\n"), cause);
   }
 }
