@@ -20,7 +20,7 @@ import { type GateAtlas, GateProbe, gateAtlas, type PictureGates } from "../expl
 import { type PruneCosts, type PruneOptions, pruneCosts } from "../explain/prune.ts";
 import { withoutBlocks } from "../explain/remove-blocks.ts";
 import { replaceFile } from "../files/replace.node.ts";
-import { checkPreprocessing } from "../images/check-preprocessing.ts";
+import { overridden } from "../images/check-preprocessing.ts";
 import type { Preprocessing } from "../images/preprocess.ts";
 import type { Views } from "../images/views.ts";
 import type { ClassOrder } from "../import/imagenet-classes.ts";
@@ -148,11 +148,7 @@ export async function openNetwork(
   for (const file of [weights].flat()) files.push(await weightsFile(file, (known) => pull(known, pulling)));
   const isMeanSaid = preprocessing?.mean !== undefined;
   const { checkpoint, notes, files: read } = await openPaths(files, { ...opening, isMeanSaid });
-  const wanted = { ...checkpoint.preprocessing, ...preprocessing };
-  // A mean for each pixel replaces the channels' means.
-  if (isMeanSaid && preprocessing.meanImage === undefined) delete wanted.meanImage;
-  if (isMeanSaid && preprocessing.byPicture === undefined) delete wanted.byPicture;
-  checkPreprocessing(wanted);
+  const wanted = overridden(checkpoint.preprocessing, preprocessing ?? {});
   const told = [...notes];
   const inEightBits = checkpoint.quantization !== undefined;
   const selection = await selectExecutor({ name, precision, inEightBits, say: (line) => told.push(line) });

@@ -12,6 +12,17 @@ import {
 import { interpolations } from "./resize.ts";
 
 /**
+ * Replaces what is given. A mean also replaces the mean image and normalisation by picture, which would take its place.
+ * @throws SenetError `usage` naming the field that cannot be used
+ */
+export function overridden(spec: Preprocessing, given: Partial<Preprocessing>): Preprocessing {
+  const { meanImage: _, byPicture: __, ...byChannel } = spec;
+  const result = { ...(given.mean === undefined ? spec : byChannel), ...given };
+  checkPreprocessing(result);
+  return result;
+}
+
+/**
  * Checks a specification from a file or an option.
  * @throws SenetError `usage` naming the field
  */

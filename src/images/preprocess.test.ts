@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SenetError } from "../errors.ts";
-import { checkPreprocessing } from "./check-preprocessing.ts";
+import { checkPreprocessing, overridden } from "./check-preprocessing.ts";
 import {
   decodeMeanImage,
   imagenetPreprocessing,
@@ -129,6 +129,17 @@ const raw: Preprocessing = {
   ...({ channels: "bgr", scale: 1, mean: [1, 2, 3], std: [2, 2, 2] } as const),
   ...({ resize: "none", crop: 3, interpolation: "bilinear" } as const),
 };
+
+test("a mean that is given replaces what would take its place", () => {
+  const mean = [1, 2, 3] as const;
+  const byPicture = { ...imagenetPreprocessing, byPicture: 10 };
+  const byPixel = { ...imagenetPreprocessing, crop: 1, meanImage: encodeMeanImage(Float32Array.of(1, 2, 3)) };
+  assert.deepEqual(overridden(byPicture, { mean }), { ...imagenetPreprocessing, mean });
+  assert.deepEqual(overridden(byPixel, { mean }), { ...imagenetPreprocessing, crop: 1, mean });
+  assert.deepEqual(overridden(byPixel, { resize: 2 }), { ...byPixel, resize: 2 });
+  assert.deepEqual(overridden(byPicture, { mean, byPicture: 5 }), { ...byPicture, mean, byPicture: 5 });
+  assert.throws(() => overridden(imagenetPreprocessing, { crop: 0 }), /crop/);
+});
 
 test("a picture that keeps its size gives its middle, half pixels rounded down as Caffe does", () => {
   // Of 6 by 5 pixels three are left over across, and two down: 1 (not 2, as torchvision has it) and 1.

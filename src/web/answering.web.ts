@@ -68,12 +68,7 @@ export function answerPage(options: WorkerOptions): void {
     signal.throwIfAborted();
     for (const { keep } of files) await keep?.();
     signal.throwIfAborted();
-    const wanted = { ...checkpoint.preprocessing, ...preprocessing };
-    // A given mean replaces the weights' mean image.
-    if (isMeanSaid && preprocessing.meanImage === undefined) delete wanted.meanImage;
-    if (isMeanSaid && preprocessing.byPicture === undefined) delete wanted.byPicture;
-    if (preprocessing !== undefined) await checkGiven(wanted);
-    const ready = { ...checkpoint, preprocessing: wanted };
+    const ready = preprocessing === undefined ? checkpoint : await withOverridden(checkpoint, preprocessing);
     tell({ phase: "measure", loaded: 0, total: undefined });
     const engine = await engineFor(given, ready);
     signal.throwIfAborted();
@@ -122,10 +117,9 @@ export function answerPage(options: WorkerOptions): void {
   });
 }
 
-/** Checks pre-processing given by the page. */
-async function checkGiven(preprocessing: Preprocessing): Promise<void> {
-  const { checkPreprocessing } = await import("../images/check-preprocessing.ts");
-  checkPreprocessing(preprocessing);
+async function withOverridden(checkpoint: Checkpoint, given: Partial<Preprocessing>): Promise<Checkpoint> {
+  const { overridden } = await import("../images/check-preprocessing.ts");
+  return { ...checkpoint, preprocessing: overridden(checkpoint.preprocessing, given) };
 }
 
 /** Loaded on demand: most pages do not train. */
