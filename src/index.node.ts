@@ -72,5 +72,6 @@ export type { RatePoint, RateSuggestions, RateTrial } from "./train/lr-find.ts";
 export type { PrepareOptions } from "./train/prepare.node.ts";
 export type { Accepting } from "./train/resume.ts";
 export type { RunOptions } from "./train/run.node.ts";
+export type { WithBatch } from "./train/smaller-batch.ts";
 export type { SourceNetwork } from "./train/start.ts";
 export { openWeights } from "./weights/open.node.ts";
