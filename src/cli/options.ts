@@ -1,7 +1,7 @@
 /** Parsers of option values, and options that several commands share. */
 
 import { InvalidArgumentError, Option } from "commander";
-import { precisionChoices } from "../executors/select.node.ts";
+import { type PrecisionChoice, precisionChoices } from "../executors/select.node.ts";
 import { machineThreads, mostWorkers } from "../machine.node.ts";
 import { nearestNames } from "../names.ts";
 import { say } from "./output.ts";
@@ -74,6 +74,13 @@ export const choiceOption = (flags: string, description: string, choices: readon
       `expected ${choices.join(", ")}. (Did you mean ${nearestNames(text, choices, 1).join("")}?)`,
     );
   });
+
+/** What `executorOption`, `precisionOption` and `threadsOption` are parsed to. */
+export interface EngineFlags {
+  readonly executor?: string;
+  readonly precision?: PrecisionChoice;
+  readonly threads?: number;
+}
 
 export const executorOption = (): Option =>
   new Option("--executor <name>", "engine to run on (senet doctor lists them); default: the best one on this machine");

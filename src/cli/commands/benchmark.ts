@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import type { Executor, PlanFacts, TrainingOptions } from "../../executors/executor.ts";
-import { type PrecisionChoice, selectExecutor } from "../../executors/select.node.ts";
+import { selectExecutor } from "../../executors/select.node.ts";
 import { usableThreads } from "../../machine.node.ts";
 import { checkBatchesFit } from "../../memory.node.ts";
 import { type Activation, activations } from "../../nn/layers.ts";
@@ -21,19 +21,24 @@ import {
   withAct,
   zooEntry,
 } from "../../zoo/index.ts";
-import { choiceOption, count, executorOption, jsonOption, precisionOption, threadsOption } from "../options.ts";
+import {
+  choiceOption,
+  count,
+  type EngineFlags,
+  executorOption,
+  jsonOption,
+  precisionOption,
+  threadsOption,
+} from "../options.ts";
 import { printJson, printLines, say, table } from "../output.ts";
 import { type Kinds, kindsTable, Profile } from "../profile.ts";
 
-interface BenchmarkOptions {
+interface BenchmarkOptions extends EngineFlags {
   readonly model: string;
   readonly act?: Activation;
   readonly mode: "inference" | "training";
   readonly batchSize: number;
   readonly imageSize?: number;
-  readonly executor?: string;
-  readonly precision?: PrecisionChoice;
-  readonly threads?: number;
   readonly recompute?: true;
   readonly runs: number;
   readonly profile?: true;

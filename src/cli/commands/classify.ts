@@ -2,21 +2,26 @@
 
 import type { Command } from "commander";
 import { Classifier } from "../../evaluate/classify.node.ts";
-import { type PrecisionChoice, selectExecutor } from "../../executors/select.node.ts";
+import { selectExecutor } from "../../executors/select.node.ts";
 import { packagedName } from "../../pull/packaged.node.ts";
-import { count, executorOption, jsonOption, precisionOption, stateOption, threadsOption } from "../options.ts";
+import {
+  count,
+  type EngineFlags,
+  executorOption,
+  jsonOption,
+  precisionOption,
+  stateOption,
+  threadsOption,
+} from "../options.ts";
 import { JsonList, say } from "../output.ts";
 import { PictureReader, picturesAndNetwork, printClassification, unlessUnreadable } from "../pictures.ts";
 import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
 import type { WeightsOptions } from "../weights.ts";
 
-interface ClassifyOptions extends WeightsOptions {
+interface ClassifyOptions extends WeightsOptions, EngineFlags {
   readonly weights?: string;
   readonly top: number;
   readonly recursive: boolean;
-  readonly executor?: string;
-  readonly precision?: PrecisionChoice;
-  readonly threads?: number;
   readonly json?: true;
 }
 

@@ -5,7 +5,7 @@ import { type Command, Option } from "commander";
 import { localData } from "../../data/remote.node.ts";
 import { SenetError } from "../../errors.ts";
 import { Journal } from "../../evaluate/journal.node.ts";
-import { type PrecisionChoice, selectExecutor } from "../../executors/select.node.ts";
+import { selectExecutor } from "../../executors/select.node.ts";
 import { replaceFile } from "../../files/replace.node.ts";
 import type { Views } from "../../images/views.ts";
 import type { ClassOrder } from "../../import/imagenet-classes.ts";
@@ -16,6 +16,7 @@ import { interruptible } from "../interrupt.ts";
 import {
   choiceOption,
   count,
+  type EngineFlags,
   executorOption,
   jsonOption,
   natural,
@@ -30,7 +31,7 @@ import { LiveLine, printJson, printLines, say } from "../output.ts";
 import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
 import { networkName, networksOf, type WeightsOptions } from "../weights.ts";
 
-interface EvaluateOptions extends WeightsOptions {
+interface EvaluateOptions extends WeightsOptions, EngineFlags {
   readonly weights: readonly string[];
   readonly data: string;
   readonly list?: string;
@@ -46,10 +47,7 @@ interface EvaluateOptions extends WeightsOptions {
   readonly journal?: string;
   readonly batchSize: number;
   readonly workers?: number;
-  readonly executor?: string;
-  readonly precision?: PrecisionChoice;
   readonly source?: string | boolean;
-  readonly threads?: number;
   readonly json?: true;
 }
 

@@ -5,7 +5,7 @@ import { Network } from "../../api/network.node.ts";
 import type { Dataset } from "../../data/dataset.ts";
 import { nameIn } from "../../data/sample-name.node.ts";
 import { SenetError } from "../../errors.ts";
-import { type PrecisionChoice, selectExecutor } from "../../executors/select.node.ts";
+import { selectExecutor } from "../../executors/select.node.ts";
 import { type ComparedGates, comparedGates, type UnusualGate } from "../../explain/compared-gates.ts";
 import { type ExplainMethod, type Explanation, explainMethods } from "../../explain/explainer.ts";
 import type { GateAtlas } from "../../explain/gates.ts";
@@ -19,6 +19,7 @@ import { thumbnailsOf } from "../../report/thumbnails.node.ts";
 import {
   choiceOption,
   count,
+  type EngineFlags,
   executorOption,
   jsonOption,
   precisionOption,
@@ -36,7 +37,7 @@ import {
 } from "../pictures.ts";
 import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
 
-interface ExplainCommandOptions extends PicturesOptions {
+interface ExplainCommandOptions extends PicturesOptions, EngineFlags {
   readonly method: ExplainMethod;
   readonly stage?: number;
   readonly class?: string;
@@ -46,9 +47,6 @@ interface ExplainCommandOptions extends PicturesOptions {
   readonly out?: string;
   readonly data?: string;
   readonly top: number;
-  readonly executor?: string;
-  readonly precision?: PrecisionChoice;
-  readonly threads?: number;
   readonly json?: true;
 }
 

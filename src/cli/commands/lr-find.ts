@@ -1,7 +1,6 @@
 /** `senet lr-find`: a short trial that shows which learning rate to train with. */
 
 import type { Command } from "commander";
-import type { PrecisionChoice } from "../../executors/select.node.ts";
 import { replaceFile } from "../../files/replace.node.ts";
 import { rateChart, shownRate } from "../../report/rates.ts";
 import { findRates } from "../../train/lr-find.node.ts";
@@ -10,6 +9,7 @@ import { withoutAuto } from "../../train/resume.ts";
 import { interruptible } from "../interrupt.ts";
 import {
   count,
+  type EngineFlags,
   executorOption,
   jsonOption,
   notNegative,
@@ -23,7 +23,7 @@ import { LiveLine, print, printJson } from "../output.ts";
 import { addConfigOptions, givenConfig, newConfig, sourceOf, withPretrained } from "../train-config.ts";
 import { quoted } from "../training.ts";
 
-interface LrFindOptions {
+interface LrFindOptions extends EngineFlags {
   readonly data: string;
   readonly list?: string;
   readonly valList?: string;
@@ -32,9 +32,6 @@ interface LrFindOptions {
   readonly endLr: number;
   readonly steps: number;
   readonly out: string;
-  readonly executor?: string;
-  readonly precision?: PrecisionChoice;
-  readonly threads?: number;
   readonly recompute?: true;
   readonly workers?: number;
   readonly cache?: number;

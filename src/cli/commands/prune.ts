@@ -3,11 +3,12 @@
 import type { Command } from "commander";
 import { Network } from "../../api/network.node.ts";
 import { SenetError } from "../../errors.ts";
-import { type PrecisionChoice, selectExecutor } from "../../executors/select.node.ts";
+import { selectExecutor } from "../../executors/select.node.ts";
 import { graphCost } from "../../ir/cost.ts";
 import { inferenceGraph } from "../../zoo/index.ts";
 import {
   count,
+  type EngineFlags,
   executorOption,
   jsonOption,
   list,
@@ -22,7 +23,7 @@ import { grouped, LiveLine, print, printJson, printLines, say, table } from "../
 import { labelsOption, preprocessingOptions } from "../preprocessing.ts";
 import { networkName, networksOf, type WeightsOptions, weightsOf } from "../weights.ts";
 
-interface PruneCommandOptions extends WeightsOptions {
+interface PruneCommandOptions extends WeightsOptions, EngineFlags {
   readonly weights: readonly string[];
   readonly data: string;
   readonly sample: number;
@@ -31,9 +32,6 @@ interface PruneCommandOptions extends WeightsOptions {
   readonly out?: string;
   readonly batchSize: number;
   readonly workers?: number;
-  readonly executor?: string;
-  readonly precision?: PrecisionChoice;
-  readonly threads?: number;
   readonly json?: true;
 }
 

@@ -6,7 +6,6 @@ import { type Command, Option } from "commander";
 import { localData } from "../../data/remote.node.ts";
 import { openTrainingData } from "../../data/split.node.ts";
 import { SenetError } from "../../errors.ts";
-import type { PrecisionChoice } from "../../executors/select.node.ts";
 import type { Job } from "../../mpi/job.ts";
 import { fromFirst, type Wire } from "../../ranks.ts";
 import type { RecipeConfig } from "../../recipes/recipe.ts";
@@ -27,6 +26,7 @@ import {
   choiceOption,
   count,
   duration,
+  type EngineFlags,
   executorOption,
   notNegative,
   positiveDuration,
@@ -38,7 +38,7 @@ import { LiveLine, say, sayLines } from "../output.ts";
 import { addConfigOptions, besidesRecipe, givenConfig, newConfig, sourceOf, withPretrained } from "../train-config.ts";
 import { quoted, runTraining } from "../training.ts";
 
-interface TrainOptions {
+interface TrainOptions extends EngineFlags {
   readonly data?: string;
   readonly out?: string;
   readonly list?: string;
@@ -47,9 +47,6 @@ interface TrainOptions {
   readonly config?: string;
   readonly resume?: true;
   readonly acceptChanges?: true;
-  readonly executor?: string;
-  readonly precision?: PrecisionChoice;
-  readonly threads?: number;
   readonly recompute?: true;
   readonly report: boolean;
   readonly workers?: number;
@@ -128,78 +125,101 @@ export function trainCommand(program: Command): void {
         "metrics.csv, metrics.jsonl and TensorBoard's events: tensorboard --logdir runs.\n" +
         "Ctrl-C, SIGTERM and a closed terminal save; --resume continues from there.",
     )
-    .action(async (options: TrainOptions, command: Command) => {
-      let goOn: { readonly out: string; readonly command: string } | undefined;
-      const lastWords = () =>
-        goOn !== undefined && existsSync(lastFile(goOn.out))
-          ? `saved before: ${lastFile(goOn.out)}; continue with: ${goOn.command}`
-          : undefined;
-      await together(async (job) => {
-        if (options.resume === true && options.out === undefined) {
-          throw new SenetError("usage", "no run to resume was named", {
-            where: "--resume",
-            expected: "--out with that run's folder",
-            hint: "senet train --out runs/NAME --resume",
-          });
-        }
-        if (options.acceptChanges === true && options.resume !== true) {
-          throw new SenetError("usage", "a new run has no earlier pictures", {
-            where: "--accept-changes",
-            hint: "leave it out, or --resume",
-          });
-        }
-        // Report a missing run to resume before anything else.
-        const named = options.resume === true ? undefined : await picturesOf(options);
-        const { fitBatch, ...given } = withoutAuto(await startingFrom(givenConfig(command), command, options));
-        const source = options.resume === true ? undefined : await sourceOf(given);
-        const fresh = options.resume === true ? undefined : newRunConfig(given, source, job);
-        const isNamed = options.out !== undefined;
-        const out = options.out ?? (await fromFirst(job, () => newRunFolder(fresh!.config.model)));
-        const config = fresh?.config ?? (await resumed(out, given, job));
-        const mpirun = job.count === 1 ? "" : `mpirun -np ${job.count} `;
-        goOn = { out, command: [`${mpirun}senet train --resume`, ...resumeOptions(options, out)].join(" ") };
-        if (job.count > 1) say(`${job.count} processes, ${job.where}; if one of them dies: ${goOn.command}`);
-        if (job.idleProcessors > 0) {
-          say(
-            `${job.idleProcessors} processors of this host are unused: mpirun has bound the processes to others; with --bind-to none they use all`,
-          );
-        }
-        const { resume, acceptChanges, cache, check, executor, precision, threads, recompute, workers } = options;
-        const cacheFolder = options.cacheDir;
-        const { data, ...lists } = named ?? (await picturesOf(options));
-        const further = Object.entries({
-          ...{ acceptChanges, executor, precision, threads, recompute, workers },
-          ...lists,
-        }).filter(([, value]) => value !== undefined);
-        const run = {
-          ...{ source, data, out, config, fitBatch, resume: resume === true },
-          ...(fresh && { withBatch: fresh.withBatch }),
-          ...togetherOptions(options, job),
-          command: [`${mpirun}senet`, ...process.argv.slice(2).map(hideCredentials).map(quoted)].join(" "),
-          ...(cache === undefined ? {} : { cacheBytes: cache * 2 ** 30 }),
-          ...(cacheFolder === undefined ? {} : { cacheFolder }),
-          ...Object.fromEntries(further),
-          ...(options.saveEvery === undefined ? {} : { saveEverySeconds: options.saveEvery }),
-          ...(options.keepBest === undefined ? {} : { keepBest: options.keepBest }),
-          ...(options.timeBudget === undefined ? {} : { timeBudgetSeconds: options.timeBudget }),
-        };
-        try {
-          if (check === true && job.rank === 0) {
-            const { train, val } = openTrainingData(await localData(data, { say }), {
-              ...lists,
-              valSplit: config.valSplit,
-              seed: config.seed,
-            });
-            await requireSound([train, val], workers, new LiveLine());
-          }
-          const result = await runTraining(run, goOn.command, () => sayOnSignal(job, lastWords()));
-          if (options.report && job.rank === 0) await writeReport(result, run);
-        } finally {
-          // Frees the folder's name again if the run could not begin.
-          if (!isNamed) await rmdir(out).catch(() => {});
-        }
-      }, lastWords);
+    .action(train);
+}
+
+/** How to continue a run that has ended. */
+interface Resumption {
+  readonly out: string;
+  readonly command: string;
+}
+
+async function train(options: TrainOptions, command: Command): Promise<void> {
+  let resumption: Resumption | undefined;
+  const lastWords = () =>
+    resumption !== undefined && existsSync(lastFile(resumption.out))
+      ? `saved before: ${lastFile(resumption.out)}; continue with: ${resumption.command}`
+      : undefined;
+  await together(async (job) => {
+    checkResuming(options);
+    // Report a missing run to resume before anything else.
+    const named = options.resume === true ? undefined : await picturesOf(options);
+    const { fitBatch, ...given } = withoutAuto(await startingFrom(givenConfig(command), command, options));
+    const source = options.resume === true ? undefined : await sourceOf(given);
+    const fresh = options.resume === true ? undefined : newRunConfig(given, source, job);
+    const isNamed = options.out !== undefined;
+    const out = options.out ?? (await fromFirst(job, () => newRunFolder(fresh!.config.model)));
+    const config = fresh?.config ?? (await resumed(out, given, job));
+    const mpirun = job.count === 1 ? "" : `mpirun -np ${job.count} `;
+    resumption = { out, command: [`${mpirun}senet train --resume`, ...resumeOptions(options, out)].join(" ") };
+    sayAboutJob(job, resumption);
+    const pictures = named ?? (await picturesOf(options));
+    const run = {
+      ...{ source, out, config, fitBatch, resume: options.resume === true },
+      ...(fresh && { withBatch: fresh.withBatch }),
+      ...togetherOptions(options, job),
+      command: [`${mpirun}senet`, ...process.argv.slice(2).map(hideCredentials).map(quoted)].join(" "),
+      ...runningOptions(options, pictures),
+    };
+    try {
+      if (options.check === true && job.rank === 0) await checkPictures(pictures, config, options.workers);
+      const result = await runTraining(run, resumption.command, () => sayOnSignal(job, lastWords()));
+      if (options.report && job.rank === 0) await writeReport(result, run);
+    } finally {
+      // Frees the folder's name again if the run could not begin.
+      if (!isNamed) await rmdir(out).catch(() => {});
+    }
+  }, lastWords);
+}
+
+/** @throws SenetError `usage` where what is said of resuming does not fit together */
+function checkResuming({ resume, out, acceptChanges }: TrainOptions): void {
+  if (resume === true && out === undefined) {
+    throw new SenetError("usage", "no run to resume was named", {
+      where: "--resume",
+      expected: "--out with that run's folder",
+      hint: "senet train --out runs/NAME --resume",
     });
+  }
+  if (acceptChanges === true && resume !== true) {
+    throw new SenetError("usage", "a new run has no earlier pictures", {
+      where: "--accept-changes",
+      hint: "leave it out, or --resume",
+    });
+  }
+}
+
+function sayAboutJob(job: Job, resumption: Resumption): void {
+  if (job.count > 1) say(`${job.count} processes, ${job.where}; if one of them dies: ${resumption.command}`);
+  if (job.idleProcessors > 0) {
+    say(
+      `${job.idleProcessors} processors of this host are unused: mpirun has bound the processes to others; with --bind-to none they use all`,
+    );
+  }
+}
+
+/** The flags that say how to run, not what to train, as far as they are given, under the names of `RunOptions`. */
+function runningOptions(options: TrainOptions, { data, ...lists }: NamedPictures) {
+  const { acceptChanges, executor, precision, threads, recompute, workers, cache } = options;
+  const running = {
+    ...{ ...lists, acceptChanges, executor, precision, threads, recompute, workers },
+    cacheBytes: cache === undefined ? undefined : cache * 2 ** 30,
+    cacheFolder: options.cacheDir,
+    saveEverySeconds: options.saveEvery,
+    keepBest: options.keepBest,
+    timeBudgetSeconds: options.timeBudget,
+  };
+  return { data, ...Object.fromEntries(Object.entries(running).filter(([, value]) => value !== undefined)) };
+}
+
+/** Decodes every picture. @throws SenetError `data` where one cannot be decoded */
+async function checkPictures(
+  { data, ...lists }: NamedPictures,
+  { valSplit, seed }: TrainingConfig,
+  workers: number | undefined,
+): Promise<void> {
+  const { train, val } = openTrainingData(await localData(data, { say }), { ...lists, valSplit, seed });
+  await requireSound([train, val], workers, new LiveLine());
 }
 
 /** As `withPretrained`; a resumed run has its own weights. */

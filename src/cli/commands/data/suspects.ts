@@ -8,7 +8,7 @@ import { SenetError } from "../../../errors.ts";
 import { openPictures } from "../../../evaluate/labelled.node.ts";
 import { type LabelSuspects, labelSuspects, type SuspectPicture } from "../../../evaluate/suspects.node.ts";
 import { isGuessing, type SuspectRank, suspectRanks } from "../../../evaluate/suspects.ts";
-import { type PrecisionChoice, selectExecutor } from "../../../executors/select.node.ts";
+import { selectExecutor } from "../../../executors/select.node.ts";
 import { replaceFile } from "../../../files/replace.node.ts";
 import type { ClassOrder } from "../../../import/imagenet-classes.ts";
 import { renderSuspects, shownSuspects } from "../../../report/suspects.ts";
@@ -18,6 +18,7 @@ import { interruptible } from "../../interrupt.ts";
 import {
   choiceOption,
   count,
+  type EngineFlags,
   executorOption,
   jsonOption,
   natural,
@@ -32,7 +33,7 @@ import { clock, grouped, LiveLine, print, printJson, printLines, say, table } fr
 import { labelsOption, preprocessingOptions } from "../../preprocessing.ts";
 import { type WeightsOptions, weightsOf } from "../../weights.ts";
 
-interface SuspectsOptions extends WeightsOptions {
+interface SuspectsOptions extends WeightsOptions, EngineFlags {
   readonly weights: string;
   readonly part?: "train" | "val";
   readonly list?: string;
@@ -44,9 +45,6 @@ interface SuspectsOptions extends WeightsOptions {
   readonly top: number;
   readonly batchSize: number;
   readonly workers?: number;
-  readonly executor?: string;
-  readonly precision?: PrecisionChoice;
-  readonly threads?: number;
   readonly html?: string;
   readonly json?: true;
 }
