@@ -102,7 +102,7 @@ export async function evaluateOne(
     views,
     // A list may have only one picture per class.
     tolerant: protocol.list !== undefined,
-    ...(journal === undefined ? {} : { journal: { file: journal, name: weights } }),
+    ...(journal !== undefined && { journal: { file: journal, name: weights } }),
     signal,
     onFailure: (failure) => left.met(failure),
     onProgress: ({ done, imagesPerSecond, secondsLeft }) =>

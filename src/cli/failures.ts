@@ -50,8 +50,8 @@ export async function requireSound(
   const total = folders.reduce((sum, { samples }) => sum + samples.length, 0);
   const start = performance.now();
   const failures = await checkPictures(folders, {
-    ...(workers === undefined ? {} : { workers }),
-    ...(signal === undefined ? {} : { signal }),
+    ...(workers !== undefined && { workers }),
+    ...(signal !== undefined && { signal }),
     onFailure: ({ file, reason }) => line.print(`${file}: ${reason}`),
     onProgress: (done) =>
       line.show(() => {

@@ -25,7 +25,7 @@ export async function checkPictures(
       cacheBytes: 0,
       tolerant: true,
       onFailure,
-      ...(workers === undefined ? {} : { workers }),
+      ...(workers !== undefined && { workers }),
     });
     let good = 0;
     for await (const { size } of loader.epoch(0)) {

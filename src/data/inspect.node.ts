@@ -47,7 +47,7 @@ export async function inspect(
   await using loader = new Loader({
     ...{ dataset, batchSize: BATCH, cacheBytes: 0, tolerant: true, onFailure },
     transform: { kind: "inspect" },
-    ...(workers === undefined ? {} : { workers }),
+    ...(workers !== undefined && { workers }),
   });
   let decoded = 0;
   let finished = true;

@@ -133,10 +133,10 @@ async function run(
     dataset: { ...dataset, samples },
     batchSize: evenBatches(samples.length, Math.max(1, Math.floor(options.batchSize / viewCounts[views]))),
     transform: { kind: "evaluate", preprocessing, views },
-    ...(workers === undefined ? {} : { workers }),
+    ...(workers !== undefined && { workers }),
     cacheBytes: 0,
     tolerant: true,
-    ...(onFailure === undefined ? {} : { onFailure }),
+    ...(onFailure !== undefined && { onFailure }),
   });
   let failures = 0;
   const keepFailures = () => {
@@ -146,7 +146,7 @@ async function run(
   };
   try {
     const on = { executor, model, weights, quantization, loader, imageSize: preprocessing.crop };
-    const network = await compileFor({ ...on, ...(threads === undefined ? {} : { threads }) });
+    const network = await compileFor({ ...on, ...(threads !== undefined && { threads }) });
     let count = 0;
     const start = performance.now();
     const rate = () => (1000 * count) / (performance.now() - start);

@@ -69,10 +69,10 @@ export async function labelSuspects(options: SuspectsOptions): Promise<LabelSusp
   await using loader = new Loader({
     ...{ dataset, batchSize: Math.min(batchSize, samples.length), cacheBytes: 0, tolerant: true, onFailure },
     transform: { kind: "evaluate", preprocessing },
-    ...(workers === undefined ? {} : { workers }),
+    ...(workers !== undefined && { workers }),
   });
   const on = { executor, model, weights, loader, imageSize: preprocessing.crop };
-  await using network = await compileFor({ ...on, ...(threads === undefined ? {} : { threads }) });
+  await using network = await compileFor({ ...on, ...(threads !== undefined && { threads }) });
   const learning = new ConfidentLearning(model.classes);
   /** Data set indices of the pictures decoded, in order of arrival. */
   const places: number[] = [];

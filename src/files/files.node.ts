@@ -57,7 +57,7 @@ export const reasonOf = (cause: unknown): string => reasons[codeOf(cause)] ?? ca
 
 /** The error for a failed file operation. */
 export function ioError(what: string, where: string, cause: unknown, hint?: string): SenetError {
-  return new SenetError("io", what, { where, found: reasonOf(cause), cause, ...(hint === undefined ? {} : { hint }) });
+  return new SenetError("io", what, { where, found: reasonOf(cause), cause, ...(hint !== undefined && { hint }) });
 }
 
 /**

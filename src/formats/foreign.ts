@@ -61,7 +61,7 @@ function downloadOf(text: string): Foreign | undefined {
     const title = /<title[^>]*>([^<]{1,80})/i.exec(text)?.[1]?.trim();
     return {
       is: "a web page, not weights",
-      ...(title === undefined ? {} : { found: `the page "${title}"` }),
+      ...(title !== undefined && { found: `the page "${title}"` }),
       hint: "the address gives a page about the file or an error: open it in a browser",
     };
   }

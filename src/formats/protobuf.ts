@@ -234,7 +234,7 @@ export class ProtoReader {
       expected: "a sound field",
       found: byte === undefined ? "the end of its message" : `0x${byte.toString(16).padStart(2, "0")} there`,
       hint: fetchAgain,
-      ...(cause === undefined ? {} : { cause }),
+      ...(cause !== undefined && { cause }),
       ...details,
     });
   }

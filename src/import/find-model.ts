@@ -211,7 +211,7 @@ function refuse(
       ? `no known network has these weights; the nearest is ${model.name}, as ${naming.name} names it`
       : `these are not the weights of ${model.name} under the names of ${naming.name}`;
   const faults = faultsOf(() => renameTensors(source, { name: model.name, parameters }, naming, where));
-  throw new SenetError("weights", what, { where, hint, ...(faults === undefined ? {} : { found: faults }) });
+  throw new SenetError("weights", what, { where, hint, ...(faults !== undefined && { found: faults }) });
 }
 
 /** What an almost complete file lacks: names if the rest fits and is the larger part, otherwise empty. */

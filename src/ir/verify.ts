@@ -17,8 +17,8 @@ export function verify(graph: Graph, stage: string): void {
   const fail = (what: string, expected?: string, found?: string): never => {
     throw new SenetError("graph", `${what} (after "${stage}")`, {
       where: graph.name,
-      ...(expected === undefined ? {} : { expected }),
-      ...(found === undefined ? {} : { found }),
+      ...(expected !== undefined && { expected }),
+      ...(found !== undefined && { found }),
     });
   };
   const names = new Set<string>();

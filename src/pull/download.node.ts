@@ -239,7 +239,7 @@ async function accept(
 ): Promise<number | undefined | "complete"> {
   const { statusCode } = answer;
   const validator = validatorOf(answer);
-  const restart = () => part.restart({ address, ...(validator === undefined ? {} : { validator }) });
+  const restart = () => part.restart({ address, ...(validator !== undefined && { validator }) });
   if (statusCode === 206 && isContinued) {
     const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(header(answer, "content-range") ?? "");
     if (range === null || Number(range[1]) !== part.length) {
@@ -293,7 +293,7 @@ async function receive(
 ): Promise<void> {
   const { onProgress, bytes, mostBytes = usualMost } = options;
   const most = total ?? bytes ?? mostBytes;
-  const report = () => onProgress({ address, received: part.length, ...(total === undefined ? {} : { total }) });
+  const report = () => onProgress({ address, received: part.length, ...(total !== undefined && { total }) });
   report();
   const chunks = answer.body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
   for (;;) {

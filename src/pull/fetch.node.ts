@@ -49,8 +49,8 @@ async function fetchInto(
     isChecked: known.hash !== undefined,
     say,
     onProgress,
-    ...(known.bytes === undefined ? {} : { bytes: known.bytes }),
-    ...(signal === undefined ? {} : { signal }),
+    ...(known.bytes !== undefined && { bytes: known.bytes }),
+    ...(signal !== undefined && { signal }),
   };
   const failures: string[] = [];
   try {

@@ -131,7 +131,7 @@ export async function collectReport(options: RunReportOptions): Promise<ReportDa
     seconds: state.history.reduce((sum, { seconds }) => sum + seconds, 0),
     seed: config.seed,
     executor: record?.executor ?? executor.description,
-    ...(command === undefined ? {} : { command }),
+    ...(command !== undefined && { command }),
     facts: [
       ...(data === undefined ? [] : [{ name: "Data", value: data }]),
       ...(record === undefined ? [] : [{ name: "Processor", value: record.processor }]),

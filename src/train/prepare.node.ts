@@ -94,10 +94,10 @@ export function loadingOf({ workers, cacheFolder, say, onFailure }: PrepareOptio
     remarks.add(remark);
   };
   return {
-    ...(workers === undefined ? {} : { workers }),
+    ...(workers !== undefined && { workers }),
     ...{ memory, onRemark },
-    ...(cacheFolder === undefined ? {} : { cacheFolder }),
-    ...(onFailure === undefined ? {} : { onFailure }),
+    ...(cacheFolder !== undefined && { cacheFolder }),
+    ...(onFailure !== undefined && { onFailure }),
   };
 }
 

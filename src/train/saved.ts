@@ -88,7 +88,7 @@ export function checkFinite({ weights }: Pick<Checkpoint, "weights">, { state, o
     const { found } = cause.details;
     throw new SenetError("training", "the weights are no longer finite numbers; what was saved before is kept", {
       where,
-      ...(found === undefined ? {} : { found }),
+      ...(found !== undefined && { found }),
       hint: divergedHint,
       cause,
     });

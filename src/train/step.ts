@@ -293,7 +293,7 @@ export class TrainingStep implements AsyncDisposable {
       // If a sum is not finite, it is so on all ranks.
       const culprit = isOfAll && !gradientIsFinite ? await this.#firstOfAll(own) : own;
       throw new SenetError("training", `the ${Number.isFinite(loss) ? "gradient" : "loss"} is not a finite number`, {
-        ...(where === undefined ? {} : { where }),
+        ...(where !== undefined && { where }),
         expected: "finite numbers everywhere",
         found: `loss ${loss}; the first that is not finite: ${culprit ?? "no operation when run again"}`,
         hint: divergedHint,

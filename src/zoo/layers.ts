@@ -99,8 +99,8 @@ export class LayerBuilder {
 function unfit(where: string, what: string, expected?: string, found?: string): never {
   throw new SenetError("shape", what, {
     where,
-    ...(expected === undefined ? {} : { expected }),
-    ...(found === undefined ? {} : { found }),
+    ...(expected !== undefined && { expected }),
+    ...(found !== undefined && { found }),
   });
 }
 
