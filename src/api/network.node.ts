@@ -12,7 +12,7 @@ import { openPictures } from "../evaluate/labelled.node.ts";
 import { type Measurement, type MeasureOptions, measure } from "../evaluate/measure.node.ts";
 import { dataOf, decode, type PictureInput } from "../evaluate/picture-input.node.ts";
 import { type LabelSuspects, labelSuspects, type SuspectsOptions } from "../evaluate/suspects.node.ts";
-import type { Executor, Weights } from "../executors/executor.ts";
+import type { CompileOptions, Executor, Weights } from "../executors/executor.ts";
 import { type PrecisionChoice, type Selection, selectExecutor } from "../executors/select.node.ts";
 import { Uses } from "../executors/uses.ts";
 import { Explainer, type ExplainerOptions, type ExplainOptions, type Explanation } from "../explain/explainer.ts";
@@ -173,7 +173,7 @@ export class Network implements AsyncDisposable {
   /** What was guessed or chosen while opening it, one line each. */
   readonly notes: readonly string[];
   readonly #checkpoint: Checkpoint;
-  readonly #threads: { readonly threads?: number };
+  readonly #threads: Pick<CompileOptions, "threads">;
   readonly #isNamed: boolean;
   readonly #file: string | undefined;
   readonly #uses: Uses;
@@ -187,7 +187,7 @@ export class Network implements AsyncDisposable {
     this.executor = executor;
     this.notes = facts.notes ?? [];
     this.#checkpoint = checkpoint;
-    this.#threads = facts.threads === undefined ? {} : { threads: facts.threads };
+    this.#threads = { threads: facts.threads };
     this.#isNamed = facts.isNamed ?? true;
     this.#file = facts.file;
     this.#uses = new Uses(checkpoint.model.name);

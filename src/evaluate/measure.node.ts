@@ -146,7 +146,7 @@ async function run(
   };
   try {
     const on = { executor, model, weights, quantization, loader, imageSize: preprocessing.crop };
-    const network = await compileFor({ ...on, ...(threads !== undefined && { threads }) });
+    const network = await compileFor({ ...on, threads });
     let count = 0;
     const start = performance.now();
     const rate = () => (1000 * count) / (performance.now() - start);

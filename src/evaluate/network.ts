@@ -17,7 +17,7 @@ export interface NetworkSubject extends NetworkWeights {
   readonly imageSize: number;
   /** Batches contain features, the input of the network's head, instead of pictures. */
   readonly onFeatures?: boolean | undefined;
-  readonly threads?: number;
+  readonly threads?: number | undefined;
 }
 
 export interface NetworkEvaluation extends NetworkSubject {
@@ -63,5 +63,5 @@ export async function compileNetwork(options: NetworkSubject): Promise<Executabl
   const whole = inferenceGraph(model, { batch: batchSize, imageSize });
   const graph = options.onFeatures === true ? fromFeatures(whole, inputName) : whole;
   const program = await inferenceProgram(graph, options);
-  return executor.compile(program.graph, program.weights, threads === undefined ? {} : { threads });
+  return executor.compile(program.graph, program.weights, { threads });
 }

@@ -72,7 +72,7 @@ export async function labelSuspects(options: SuspectsOptions): Promise<LabelSusp
     ...(workers !== undefined && { workers }),
   });
   const on = { executor, model, weights, loader, imageSize: preprocessing.crop };
-  await using network = await compileFor({ ...on, ...(threads !== undefined && { threads }) });
+  await using network = await compileFor({ ...on, threads });
   const learning = new ConfidentLearning(model.classes);
   /** Data set indices of the pictures decoded, in order of arrival. */
   const places: number[] = [];

@@ -24,7 +24,7 @@ export interface CompileOptions {
    * Threads inside one operation. Default and maximum: as many as this process may use; onednn may use fewer while the
    * machine is busy. The same number of threads gives the same bits; another number need not.
    */
-  readonly threads?: number;
+  readonly threads?: number | undefined;
   /** Is told the kind of work and its milliseconds for each step, by engines that know them (onednn). */
   readonly observe?: (kind: string, milliseconds: number) => void;
   /** Is told in one line what the engine decides on its own, such as using fewer threads on a busy machine. */

@@ -68,7 +68,7 @@ export async function logitGradient(
   const [rows, classes] = shape as [number, number];
   const seed = builder.input(seedName, shape);
   const both = differentiate(builder.build(), { of: "logits", seed, wrt: [value] });
-  const executable = await executor.compile(both, weights, threads === undefined ? {} : { threads });
+  const executable = await executor.compile(both, weights, { threads });
   return {
     run: (images, signal, target) => {
       const picked = new Float32Array(rows * classes);

@@ -21,8 +21,7 @@ export const occlusion: CreateMethod = async (
   const side = checkedCount("patch", patch ?? Math.max(1, Math.round(crop / 5)), crop);
   const step = checkedCount("stride", stride ?? Math.max(1, Math.round(side / 3)), side);
   const program = await inferenceProgram(inferenceGraph(model, { batch: atOnce, imageSize: crop }), network);
-  const options = threads === undefined ? {} : { threads };
-  const executable = await executor.compile(program.graph, program.weights, options);
+  const executable = await executor.compile(program.graph, program.weights, { threads });
   const logitsOf = async (images: Tensor, signal?: AbortSignal) =>
     (await executable.run(new Map([[inputName, images]]), { signal })).get("logits")!;
   const starts = startsOf(crop, side, step);

@@ -78,7 +78,7 @@ export async function pruneCosts(options: PruneOptions): Promise<PruneCosts> {
   const measured = async (constants: Constants): Promise<Errors> => {
     const { graph, weights } = withConstantGates(program, constants);
     const { threads } = options;
-    const network = await executor.compile(graph, weights, threads === undefined ? {} : { threads });
+    const network = await executor.compile(graph, weights, { threads });
     const predictions = [];
     try {
       for await (const batch of predict(network, batches())) predictions.push(...batch);

@@ -6,7 +6,7 @@ import { checkChannels } from "../evaluate/channels.ts";
 import { predictionsOf } from "../evaluate/classify.ts";
 import { Features } from "../evaluate/features.ts";
 import { type Decode, pixelsOf } from "../evaluate/picture-input.ts";
-import type { Executable, Executor } from "../executors/executor.ts";
+import type { CompileOptions, Executable, Executor } from "../executors/executor.ts";
 import { selectExecutor } from "../executors/select.node.ts";
 import { Explainer } from "../explain/explainer.ts";
 import { overlaid } from "../explain/heat.ts";
@@ -86,7 +86,7 @@ class HostedNetwork {
   readonly facts: ModelFacts;
   readonly #checkpoint: Checkpoint;
   readonly #executor: Executor;
-  readonly #threads: { readonly threads?: number };
+  readonly #threads: Pick<CompileOptions, "threads">;
   readonly #decode: Decode;
   readonly #single: Executable;
   /** The network compiled for batches. */
@@ -104,7 +104,7 @@ class HostedNetwork {
     this.facts = facts;
     this.#checkpoint = opened.checkpoint;
     this.#executor = opened.executor;
-    this.#threads = opened.threads === undefined ? {} : { threads: opened.threads };
+    this.#threads = { threads: opened.threads };
     this.#decode = decode;
     this.#single = executables.single;
     this.#several = executables.several;
@@ -125,7 +125,7 @@ class HostedNetwork {
       const graph = inferenceGraph(model, { batch: size, imageSize: preprocessing.crop });
       const program = await inferenceProgram(graph, checkpoint);
       const { threads } = options;
-      return executor.compile(program.graph, program.weights, threads === undefined ? {} : { threads });
+      return executor.compile(program.graph, program.weights, { threads });
     };
     const tried = [await tryOut(executor, reason, batch, input, compiled)];
     const other = batch === "auto" ? await otherExecutor(executor, options, checkpoint) : undefined;

@@ -12,7 +12,7 @@ import { averageConfigOf } from "./averaging.ts";
 import { measuredBucket, trialBytes } from "./bucket-size.ts";
 import { ChangingStep, type CompileStep, type StepForm } from "./changing-step.ts";
 import { learningRateOf, type TrainingConfig } from "./config.ts";
-import { createStep, ownBatch, type StepRunning, threadsOf } from "./create-step.ts";
+import { createStep, ownBatch, type StepRunning } from "./create-step.ts";
 import type { Phase, RunFacts } from "./facts.ts";
 import type { Fingerprint } from "./fingerprint.ts";
 import { type LoopOptions, type TrainingBatch, trainingLoop } from "./loop.ts";
@@ -87,7 +87,7 @@ export async function runCourse(options: CourseOptions): Promise<CourseResult> {
   const validation = new Validation({
     ...{ model, weights, executor, signal, batches: options.validation, images: pictures(counts.val) },
     ...{ batchSize: validationBatch(options), imageSize: config.imageSize, onFeatures: options.onFeatures, ranks },
-    ...threadsOf(options),
+    threads: options.threads,
     onProgress: options.onValidation,
   });
   options.onStart({

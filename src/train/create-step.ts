@@ -93,7 +93,7 @@ export function createStep(
       freeze: config.freeze ?? undefined,
       layerDecay: config.layerDecay ?? undefined,
       classWeights: config.classWeights === "none" ? undefined : balancedWeights(counts),
-      ...threadsOf(options),
+      threads: options.threads,
       ...(say && { say }),
     },
     state,
@@ -110,5 +110,3 @@ export function countsOf({ classes, samples }: Dataset): number[] {
   for (const { label } of samples) counts[label]! += 1;
   return counts;
 }
-
-export const threadsOf = ({ threads }: Pick<StepRunning, "threads">) => (threads === undefined ? {} : { threads });

@@ -23,7 +23,7 @@ export interface ValidationOptions {
   readonly images: number;
   readonly imageSize: number;
   readonly onFeatures?: boolean | undefined;
-  readonly threads?: number;
+  readonly threads?: number | undefined;
   readonly signal: AbortSignal;
   /**
    * Called with the number of pictures done and in all; each counts once for the weights and once for their average.

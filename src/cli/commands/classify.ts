@@ -64,7 +64,7 @@ async function classifyPictures(names: readonly string[], options: ClassifyOptio
   const inEightBits = checkpoint.quantization !== undefined;
   const { executor, reason } = await selectExecutor({ name: options.executor, precision, inEightBits, say });
   if (precision === "auto" || inEightBits) say(`${checkpoint.model.name} on executor ${executor.name}: ${reason}`);
-  const classifier = await Classifier.create(checkpoint, executor, threads === undefined ? {} : { threads });
+  const classifier = await Classifier.create(checkpoint, executor, { threads });
   const reader = new PictureReader();
   const list = options.json === true ? new JsonList() : undefined;
   try {
