@@ -71,17 +71,40 @@ export async function agreementOf(
     checkChannels(checkpoint);
     requireFloat32(checkpoint, checkpoint.model.name);
   }
-  const { crop, resize } = a.preprocessing;
-  const specs = [a.preprocessing, { ...b.preprocessing, crop, resize }];
+  const imageSize = a.preprocessing.crop;
+  const graphs = [a, b].map(({ model }) => inferenceGraph(model, { batch: 1, imageSize })) as [Graph, Graph];
+  const paired = pairsOf(...graphs);
+  const order = orderOf(a.labels, b.labels);
+  const { worst, logits } = await differencesOf([a, b], graphs, paired.pairs, order, pictures, executor);
+  const { pairs, end } = paired;
+  // If the structures differ, earlier layers may only look alike.
+  const isSame = end !== undefined && logits <= tolerance;
+  const at = isSame ? -1 : worst.findIndex(({ difference }) => !(difference <= tolerance));
+  const [left, right] = pairs[at] ?? [];
+  const first: LayerDifference | undefined =
+    left === undefined || right === undefined
+      ? undefined
+      : { a: left.outputs[0]!.name, b: right.outputs[0]!.name, op: left.op, ...worst[at]! };
+  const agrees = first === undefined && logits <= tolerance;
+  const notes = notesOn(a, b, order, paired);
+  // Not if channels or classes are in another order.
+  const unseen = agrees && notes.length === 0 ? differingTensors(a, b, tolerance) : [];
+  if (unseen.length > 0) {
+    const count = unseen.length === 1 ? "one tensor differs" : `${unseen.length} tensors differ`;
+    notes.push(`${count}, which these pictures do not show: ${unseen.slice(0, 3).join(", ")}`);
+  }
+  const built = end !== undefined && { otherwiseFrom: end };
+  return { agrees, layers: pairs.length, ...(first && { first }), ...built, logits, notes };
+}
+
+/** What differs before any picture is computed, one line each. */
+function notesOn(a: Checkpoint, b: Checkpoint, order: readonly number[] | undefined, { pairs, end }: Pairs): string[] {
   const notes: string[] = [];
   if (!samePreprocessing(a.preprocessing, b.preprocessing)) notes.push("they want their pictures otherwise prepared");
   if (a.model.classes !== b.model.classes) {
     notes.push(`they have ${a.model.classes} and ${b.model.classes} classes`);
   }
-  const order = orderOf(a.labels, b.labels);
   if (order !== undefined) notes.push("their classes are in another order, which is made up for");
-  const graphs = [a, b].map(({ model }) => inferenceGraph(model, { batch: 1, imageSize: crop }));
-  const { pairs, end } = pairsOf(graphs[0]!, graphs[1]!);
   if (end !== undefined) {
     notes.push(
       pairs.length === 0
@@ -89,10 +112,24 @@ export async function agreementOf(
         : `from ${end} on they are built otherwise: the layers before it are compared, and what comes out`,
     );
   }
+  return notes;
+}
+
+/** The largest difference of each pair of layers over all pictures, and of the logits. */
+async function differencesOf(
+  checkpoints: readonly [Checkpoint, Checkpoint],
+  graphs: readonly [Graph, Graph],
+  pairs: Pairs["pairs"],
+  order: readonly number[] | undefined,
+  pictures: readonly Picture[],
+  executor: Executor,
+): Promise<{ readonly worst: readonly Pick<LayerDifference, "difference" | "picture">[]; readonly logits: number }> {
+  const { crop, resize } = checkpoints[0].preprocessing;
+  const specs = checkpoints.map(({ preprocessing }) => ({ ...preprocessing, crop, resize }));
   const worst = pairs.map(() => ({ difference: 0, picture: 0 }));
   let logits = 0;
   const networks = await Promise.all(
-    [a, b].map(({ weights }, i) =>
+    checkpoints.map(({ weights }, i) =>
       executor.compile(
         exposing(
           graphs[i]!,
@@ -119,23 +156,7 @@ export async function agreementOf(
   } finally {
     await Promise.all(networks.map((network) => network.dispose()));
   }
-  // If the structures differ, earlier layers may only look alike.
-  const isSame = end !== undefined && logits <= tolerance;
-  const at = isSame ? -1 : worst.findIndex(({ difference }) => !(difference <= tolerance));
-  const [left, right] = pairs[at] ?? [];
-  const first: LayerDifference | undefined =
-    left === undefined || right === undefined
-      ? undefined
-      : { a: left.outputs[0]!.name, b: right.outputs[0]!.name, op: left.op, ...worst[at]! };
-  const agrees = first === undefined && logits <= tolerance;
-  // Not if channels or classes are in another order.
-  const unseen = agrees && notes.length === 0 ? differingTensors(a, b, tolerance) : [];
-  if (unseen.length > 0) {
-    const count = unseen.length === 1 ? "one tensor differs" : `${unseen.length} tensors differ`;
-    notes.push(`${count}, which these pictures do not show: ${unseen.slice(0, 3).join(", ")}`);
-  }
-  const built = end !== undefined && { otherwiseFrom: end };
-  return { agrees, layers: pairs.length, ...(first && { first }), ...built, logits, notes };
+  return { worst, logits };
 }
 
 /**

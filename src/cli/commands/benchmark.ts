@@ -89,7 +89,9 @@ async function runBenchmark(options: BenchmarkOptions): Promise<void> {
   say(`${executor.name}: ${reason}`);
   const measure = options.mode === "inference" ? measureInference : measureTraining;
   const profile = new Profile();
-  const { samples, plan } = await measure(executor, network, imageSize, options, profile);
+  const shape = [options.batchSize, channelsOf(network.config), imageSize, imageSize];
+  checkBatchesFit(options.batchSize, 4 * sizeOf(shape.slice(1)));
+  const { samples, plan } = await measure(executor, network, randomPictures(shape), options, profile);
 
   const parts = Object.entries(samples).map(([part, times]) => ({ part, ...perImage(times, options.batchSize) }));
   const { model: name, mode, batchSize } = options;
@@ -147,17 +149,16 @@ const warmUps = 3;
 async function measureInference(
   executor: Executor,
   network: Model,
-  imageSize: number,
+  pictures: Tensor,
   options: BenchmarkOptions,
   profile: Profile,
 ): Promise<Measured> {
   const { batchSize, runs } = options;
-  const shape = [batchSize, channelsOf(network.config), imageSize, imageSize];
-  checkBatchesFit(batchSize, (4 * sizeOf(shape)) / batchSize);
+  const imageSize = pictures.shape[2]!;
   const graph = inferenceGraph(network, { batch: batchSize, imageSize });
   const program = runPasses({ graph, weights: initialWeights(graph, 0) }, inferencePasses);
   const executable = await executor.compile(program.graph, program.weights, engineOptions(options, profile));
-  const inputs = new Map([[inputName, randomPictures(shape)]]);
+  const inputs = new Map([[inputName, pictures]]);
   const total: number[] = [];
   for (let run = -warmUps; run < runs; run++) {
     const start = performance.now();
@@ -178,13 +179,12 @@ const engineOptions = ({ threads, profile: wanted }: BenchmarkOptions, profile: 
 async function measureTraining(
   executor: Executor,
   network: Model,
-  imageSize: number,
+  pictures: Tensor,
   options: BenchmarkOptions,
   profile: Profile,
 ): Promise<Measured> {
   const { batchSize, runs } = options;
-  const shape = [batchSize, channelsOf(network.config), imageSize, imageSize];
-  checkBatchesFit(batchSize, (4 * sizeOf(shape)) / batchSize);
+  const imageSize = pictures.shape[2]!;
   const weights = initialWeights(lossGraph(network, { batch: batchSize, imageSize }), 0);
   const step = await TrainingStep.create(executor, network, weights, {
     batchSize,
@@ -195,7 +195,6 @@ async function measureTraining(
     weightDecay: 5e-5,
     ...engineOptions(options, profile),
   });
-  const images = randomPictures(shape);
   const labels = tensor(
     [batchSize],
     Int32Array.from({ length: batchSize }, (_, i) => i % network.classes),
@@ -203,7 +202,7 @@ async function measureTraining(
   const samples = { total: [] as number[], "forward and backward": [] as number[], optimiser: [] as number[] };
   for (let run = -warmUps; run < runs; run++) {
     const start = performance.now();
-    const { optimiserMilliseconds } = await step.run(images, labels, 1e-3);
+    const { optimiserMilliseconds } = await step.run(pictures, labels, 1e-3);
     const total = performance.now() - start;
     profile.endRun(run >= 0);
     if (run < 0) continue;
