@@ -162,6 +162,6 @@ test("processes that begin otherwise are refused, with what differs", needsMpi("
   assert.doesNotMatch(stderr, /continue with/, "there is nothing to go on with");
   assert.match(
     stderr,
-    /rank 1 on host \S+: this process begins otherwise than the first one\n +expected: +seed 7\n +found: +seed 8/,
+    /rank 1 on host \S+: this process starts differently from the first one\n +expected: +seed 7\n +found: +seed 8/,
   );
 });

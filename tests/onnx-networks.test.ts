@@ -431,7 +431,7 @@ test("what a graph does to the picture itself is pre-processing", async () => {
     ["GlobalAveragePool", ["s"], "b"],
     ["Flatten", ["b"], "y"],
   ];
-  await refused(() => open(both), 'node "a"', "otherwise normalised");
+  await refused(() => open(both), 'node "a"', "normalised differently");
 });
 
 test("values beside an ONNX model are read from its folder, and from nowhere else", async () => {

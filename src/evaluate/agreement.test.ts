@@ -71,7 +71,7 @@ test("a tensor that differs where the pictures do not show it is told", async ()
   assert.deepEqual(notes, ["one tensor differs, which these pictures do not show: layer1.0.conv2.weight"]);
 });
 
-test("networks that are built otherwise from somewhere on are compared up to there", async () => {
+test("networks that are built differently from some layer on are compared up to there", async () => {
   const shorter = { ...network, config: { ...network.config, depths: [3, 3, 2] } as typeof network.config };
   const graph = inferenceGraph(shorter, { batch: 1, imageSize: 32 });
   const short: Checkpoint = {
@@ -80,7 +80,10 @@ test("networks that are built otherwise from somewhere on are compared up to the
   };
   const same = await compare(short, caffe);
   assert.deepEqual([same.agrees, same.first], [false, undefined]);
-  assert.match(same.notes.join(), /^from \S+ on they are built otherwise: the layers before it are compared/);
+  assert.match(
+    same.notes.join(),
+    /^from \S+ on they are built differently: the layers before it and the results are compared/,
+  );
   assert.ok(same.layers > 30, `${same.layers}`);
   const other = await compare(short, changed("layer2.0.conv1.weight", 3));
   assert.match(other.first!.a, /^layer2\.0\.relu1$/);
@@ -91,7 +94,7 @@ test("networks that are built otherwise from somewhere on are compared up to the
   };
   const none = await compare(caffe, different);
   assert.deepEqual([none.layers, none.agrees], [0, false]);
-  assert.match(none.notes.join(), /of other kinds: only what comes out is compared/);
+  assert.match(none.notes.join(), /of different kinds: only the results are compared/);
 });
 
 test("the classes of one are in another order: that is made up for", async () => {
@@ -107,7 +110,7 @@ test("the classes of one are in another order: that is made up for", async () =>
   };
   const other = { ...caffe, labels, weights: new Map([...weights, sorted("fc.weight"), sorted("fc.bias")]) };
   const { logits, notes } = await compare(caffe, other);
-  assert.deepEqual(notes, ["their classes are in another order, which is made up for"]);
+  assert.deepEqual(notes, ["their classes are in a different order, which is allowed for"]);
   assert.ok(logits < 1e-6, `${logits}`);
 });
 
@@ -123,7 +126,7 @@ test("a Caffe file and MatConvNet's, whose pictures are red first, agree", async
   const { code, stdout, stderr } = await senetHere(["verify", at("a.caffemodel"), at("c.mat")]);
   assert.match(stdout, /^they agree: \d+ layers within 0.0001, logits differ by/);
   assert.equal(code, 0);
-  assert.match(stderr, /pictures otherwise prepared/);
+  assert.match(stderr, /prepare pictures differently/);
 });
 
 test("what differs is named, with exit code 1, for programs too", async () => {
@@ -147,7 +150,7 @@ test("of different networks it is said that they are", async () => {
   assert.equal(code, 1);
   assert.match(
     stdout,
-    /^these are two networks, se-resnet-20 and resnet-20, built otherwise from \S+ on; the \d+ layers before agree; they have 1000 and 3 classes, on 2/,
+    /^these are two networks, se-resnet-20 and resnet-20, built differently from \S+ on; the \d+ layers before agree; they have 1000 and 3 classes, on 2/,
   );
 });
 

@@ -22,7 +22,7 @@ export interface Agreement {
   readonly layers: number;
   /** The first pair of layers whose difference exceeds the tolerance. */
   readonly first?: LayerDifference;
-  /** The first network's layer from which on the second is built otherwise; absent: it is built alike. */
+  /** The first network's layer from which on the second is built differently; absent: they are built alike. */
   readonly otherwiseFrom?: string;
   /** Difference of the logits, with classes in the same order, relative to the largest. */
   readonly logits: number;
@@ -100,16 +100,16 @@ export async function agreementOf(
 /** What differs before any picture is computed, one line each. */
 function notesOn(a: Checkpoint, b: Checkpoint, order: readonly number[] | undefined, { pairs, end }: Pairs): string[] {
   const notes: string[] = [];
-  if (!samePreprocessing(a.preprocessing, b.preprocessing)) notes.push("they want their pictures otherwise prepared");
+  if (!samePreprocessing(a.preprocessing, b.preprocessing)) notes.push("they prepare pictures differently");
   if (a.model.classes !== b.model.classes) {
     notes.push(`they have ${a.model.classes} and ${b.model.classes} classes`);
   }
-  if (order !== undefined) notes.push("their classes are in another order, which is made up for");
+  if (order !== undefined) notes.push("their classes are in a different order, which is allowed for");
   if (end !== undefined) {
     notes.push(
       pairs.length === 0
-        ? "their layers are of other kinds: only what comes out is compared"
-        : `from ${end} on they are built otherwise: the layers before it are compared, and what comes out`,
+        ? "their layers are of different kinds: only the results are compared"
+        : `from ${end} on they are built differently: the layers before it and the results are compared`,
     );
   }
   return notes;
@@ -191,7 +191,7 @@ const anchors: ReadonlySet<Op> = new Set(["relu", "sigmoid", "maxPool", "avgPool
 interface Pairs {
   /** Corresponding layers. */
   readonly pairs: readonly (readonly [AnyNode, AnyNode])[];
-  /** The first network's layer from which on the second is built otherwise. */
+  /** The first network's layer from which on the second is built differently. */
   readonly end?: string;
 }
 

@@ -52,7 +52,7 @@ export function parseMxnetParams(bytes: Uint8Array, where: string): Map<string, 
   if (!isMxnetParams(bytes)) {
     fail("this is not a list of MXNet's arrays", {
       expected: "its magic number, 0x112, and a zero",
-      found: `${bytes.length} bytes that begin otherwise`,
+      found: `${bytes.length} bytes that begin differently`,
     });
   }
   const reader = new Reader(bytes, fail);

@@ -207,7 +207,7 @@ class Translation implements Surroundings {
     const read = affine ?? "none";
     this.#affine ??= read;
     if (JSON.stringify(this.#affine) !== JSON.stringify(read))
-      fail("the node reads the picture otherwise normalised than another one");
+      fail("the node reads the picture normalised differently from another one");
   }
 
   isOutput = (name: string | undefined): boolean => name !== undefined && this.#outputs.has(name);

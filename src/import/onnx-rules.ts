@@ -364,7 +364,9 @@ function turned(step: Step, order: string): Flow {
     return { ...x, isFlat: false, isChannelsLast: false };
   if (order === "0,2,3,1" && !x.isFlat && x.isChannelsLast !== true)
     return isGate ? { ...step.flow(0), isFlat: true } : { ...step.flow(0), isChannelsLast: true };
-  return step.fail("the node transposes axes otherwise than from channels first to last and back", { found: order });
+  return step.fail("the node transposes axes in another way than from channels first to last and back", {
+    found: order,
+  });
 }
 
 /** Numbers that are not weights. */

@@ -56,7 +56,7 @@ export interface Surroundings {
   /** Counts copied numbers. @throws through `fail` where they are far more than in the file */
   spend(numbers: number, fail: Fail): void;
   shapeOf(layer: string): Shape;
-  /** Notes what a layer reads. @throws through `fail` where another one reads the picture otherwise normalised */
+  /** Notes what a layer reads. @throws through `fail` where another one reads the picture normalised differently */
   reads(flow: Flow, fail: Fail): void;
   /** Adds a layer with its weights and returns its name. */
   add(

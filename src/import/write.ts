@@ -36,7 +36,7 @@ export function weightsAs(given: NamedModel, naming: Naming): WeightSource {
   const differences = differencesAs(named, naming, source);
   if (differences === undefined) return refuse(named, naming, "has no such network", {});
   if (differences.length === 0) return source;
-  return refuse(named, naming, "stands for networks that are built otherwise", {
+  return refuse(named, naming, "stands for networks that are built differently", {
     expected: differences.map(({ key, theirs }) => `${key} ${theirs}`).join(", "),
     found: differences.map(({ key, ours }) => `${key} ${ours}`).join(", "),
   });

@@ -186,7 +186,7 @@ interface RouteConfig {
 }
 
 const otherMethod = ({ method, url }: FastifyRequest, expected: string): Refusal =>
-  new Refusal(405, "method_not_allowed", "this address is not asked so", {
+  new Refusal(405, "method_not_allowed", "this address does not accept this method", {
     expected,
     found: `${method} ${url}`.slice(0, 200),
   });

@@ -38,7 +38,7 @@ export async function requireAlike(ranks: Ranks, own: Beginning): Promise<void> 
   for (const [i, found] of others.entries()) {
     const differences = differencesOf(expected!, found);
     if (differences.length === 0) continue;
-    throw new SenetError("usage", "this process begins otherwise than the first one", {
+    throw new SenetError("usage", "this process starts differently from the first one", {
       where: ranks.name(i + 1),
       expected: differences.map(([wanted]) => wanted),
       found: differences.map(([, has]) => has),

@@ -108,7 +108,7 @@ async function named(given: TrainingPictures, part: "train" | "val"): Promise<Na
   if (!isObject(pictures) || Symbol.iterator in pictures) {
     throw wrong(
       part,
-      "these are no pictures of classes",
+      "these are not pictures by class",
       "lists of pictures by class: { cat: [...], dog: [...] }",
       pictures,
     );

@@ -77,7 +77,7 @@ async function verify(files: readonly string[], { tolerance, json }: VerifyOptio
         : layer === undefined
           ? `; the ${found.layers} layers before agree`
           : `; before that ${layer.a}, ${layer.op}, differs by ${layer.difference.toExponential(1)}`;
-    print(`these are ${both}, built otherwise ${where} on${until}; ${logits}, on ${on}`);
+    print(`these are ${both}, built differently ${where} on${until}; ${logits}, on ${on}`);
   } else if (layer !== undefined) {
     const called = layer.a === layer.b ? layer.a : `${layer.a} (${layer.b} in ${names[1]})`;
     print(
