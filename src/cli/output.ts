@@ -106,6 +106,9 @@ function isWrittenWhole(): boolean {
 }
 
 /**
+ * A standard output that was closed from the start (`>&-`) fails nowhere: Node opens /dev/null in its place before any
+ * code runs, which cannot be told from a caller's `stdio: "ignore"`.
+ *
  * Calls `end` as soon as standard output fails: with `OutputClosed`, or with the error. Failures of standard error are
  * ignored: a run continues without a listener.
  */

@@ -6,6 +6,7 @@ import { plain } from "../text-output.ts";
 import type { TrainingConfig } from "../train/config.ts";
 import type { Phase, RunFacts } from "../train/facts.ts";
 import type { Progress } from "../train/loop.ts";
+import { lossName } from "../train/losses.ts";
 import { bestFile, lastFile } from "../train/out.node.ts";
 import { type RunOptions, type RunResult, trainRun } from "../train/run.node.ts";
 import type { EpochMetrics } from "../train/state.ts";
@@ -40,7 +41,8 @@ class TrainingProgress {
     this.#epochs = epochs;
   }
 
-  start({ model, weights }: TrainingConfig, facts: RunFacts): void {
+  start(config: TrainingConfig, facts: RunFacts): void {
+    const { model, weights } = config;
     const { trainImages, validationImages, stepsPerEpoch, startEpoch } = facts;
     this.#epoch = startEpoch;
     this.#epochs = facts.epochs;
@@ -61,6 +63,7 @@ class TrainingProgress {
       );
     }
     this.print(`executor ${facts.executor}: ${facts.reason}; highest rate ${plain(facts.learningRate)}`);
+    if (config.bceLoss) this.print(`all losses below are ${lossName(config)}`);
     if (startEpoch > 0 || facts.startStep > 0) {
       const step = facts.startStep === 0 ? "" : `, after step ${facts.startStep} of ${stepsPerEpoch}`;
       this.print(`resumed at epoch ${startEpoch + 1}${step}`);

@@ -23,7 +23,7 @@ export interface PicturePrediction {
   readonly label: number;
   /** Number of other classes at least as likely as the label: 0 if the prediction is right. */
   readonly rank: number;
-  /** Cross-entropy without label smoothing; NaN if logits are not finite. */
+  /** Cross-entropy without label smoothing, or as `PictureLoss` has it; NaN if logits are not finite. */
   readonly loss: number;
   /** The most probable classes, at most five. */
   readonly top: readonly { readonly index: number; readonly probability: number }[];
@@ -52,17 +52,23 @@ function rowsOf(logits: Tensor, { images, labels, samples, size }: EvaluationBat
   });
 }
 
-const predictionOf = ({ sample, label, probabilities, ranked }: PictureProbabilities): PicturePrediction => ({
-  sample,
-  label,
-  rank: rankOf(ranked, label),
-  loss: -Math.log(Math.max(probabilities[label]!, Number.MIN_VALUE)),
-  top: topK(probabilities, 5).map((index) => ({ index, probability: probabilities[index]! })),
-});
+/** The loss of one picture. */
+export type PictureLoss = (picture: PictureProbabilities) => number;
+
+const crossEntropy: PictureLoss = ({ label, probabilities }) =>
+  -Math.log(Math.max(probabilities[label]!, Number.MIN_VALUE));
+
+function predictionOf(picture: PictureProbabilities, lossOf: PictureLoss = crossEntropy): PicturePrediction {
+  const { sample, label, probabilities, ranked } = picture;
+  return {
+    ...{ sample, label, rank: rankOf(ranked, label), loss: lossOf(picture) },
+    top: topK(probabilities, 5).map((index) => ({ index, probability: probabilities[index]! })),
+  };
+}
 
 /** @param logits `[N · views, K]`: what the network said of a batch */
 export const predictionsOf = (logits: Tensor, batch: EvaluationBatch): PicturePrediction[] =>
-  rowsOf(logits, batch).map(predictionOf);
+  rowsOf(logits, batch).map((picture) => predictionOf(picture));
 
 /** Runs the network and yields the probabilities of all classes, batch by batch. */
 export async function* probabilitiesOf(
@@ -80,9 +86,11 @@ export async function* probabilitiesOf(
 export async function* predict(
   network: Executable,
   batches: AsyncIterable<EvaluationBatch>,
-  running?: Running,
+  running?: Running & { readonly lossOf?: PictureLoss | undefined },
 ): AsyncGenerator<readonly PicturePrediction[], void, undefined> {
-  for await (const batch of probabilitiesOf(network, batches, running)) yield batch.map(predictionOf);
+  for await (const batch of probabilitiesOf(network, batches, running)) {
+    yield batch.map((picture) => predictionOf(picture, running?.lossOf));
+  }
 }
 
 export interface Errors {
@@ -104,7 +112,7 @@ export function errorsOf(predictions: readonly { readonly rank: number }[], clas
 }
 
 export interface Evaluation extends Errors {
-  /** Mean cross-entropy without label smoothing. */
+  /** The mean of the pictures' losses. */
   readonly loss: number;
   /** `confusion[label · classes + predicted]` counts pictures. */
   readonly confusion: Uint32Array;

@@ -5,7 +5,7 @@ import type { Executable, Executor } from "../executors/executor.ts";
 import { fromFeatures } from "../nn/from-features.ts";
 import { inferenceProgram, type NetworkWeights } from "../weights/program.ts";
 import { inferenceGraph, inputName, type Model } from "../zoo/index.ts";
-import { type Evaluation, type EvaluationBatch, evaluate, predict } from "./evaluate.ts";
+import { type Evaluation, type EvaluationBatch, evaluate, type PictureLoss, predict } from "./evaluate.ts";
 
 /** A network and the shape of its batches. */
 export interface NetworkSubject extends NetworkWeights {
@@ -23,6 +23,8 @@ export interface NetworkSubject extends NetworkWeights {
 export interface NetworkEvaluation extends NetworkSubject {
   /** Yields each picture once, pre-processed for the model. */
   readonly batches: () => AsyncIterable<EvaluationBatch>;
+  /** Default: cross-entropy. */
+  readonly lossOf?: PictureLoss | undefined;
 }
 
 export interface Watch {

@@ -35,7 +35,7 @@ const average: Curve = {
   error: (row) => row.averageTop1Error ?? Number.NaN,
 };
 
-export function curves({ epochs }: ReportData): Markup {
+export function curves({ epochs, loss }: ReportData): Markup {
   if (epochs.length === 0) return html`<p class="note">No epoch was finished.</p>`;
   const hasAverage = epochs.some(({ averageTop1Error }) => averageTop1Error !== undefined);
   const shown = hasAverage ? [...everyRun, average] : everyRun;
@@ -48,7 +48,7 @@ export function curves({ epochs }: ReportData): Markup {
   const chart = (title: string, description: string, y: Omit<Axis, "label">, lines: readonly Series[]): Markup =>
     html`<figure>
 <figcaption>${title}</figcaption>
-${lineChart({ description, width: 460, height: 270, x: { label: "epoch", whole: true }, y: { label: title, ...y }, series: lines })}
+${lineChart({ description, width: 460, height: 270, x: { label: "epoch", whole: true }, y: { label: title.split(":")[0]!, ...y }, series: lines })}
 </figure>`;
   const last = epochs.at(-1)!;
   const told = (value: (curve: Curve) => string): string =>
@@ -58,8 +58,8 @@ ${lineChart({ description, width: 460, height: 270, x: { label: "epoch", whole: 
   return html`<ul class="legend">${shown.map(({ name, className }) => html`<li class="${className}"><i></i>${name}</li>`)}</ul>
 <div class="pair">
 ${chart(
-  "Loss",
-  `Loss over the epochs; the last: ${told(({ loss }) => fixed(loss(last)))}`,
+  `Loss: ${loss.name}`,
+  `Loss (${loss.name}) over the epochs; the last: ${told(({ loss }) => fixed(loss(last)))}`,
   {},
   shown.map(({ name, className, loss }) => series(`${name} loss`, className, loss)),
 )}
@@ -80,8 +80,10 @@ ${chart("Pictures a second", `Pictures trained on a second; the last: ${signific
 </div>
 <p class="note">Training values are of pictures cropped and mirrored at random, by weights that still moved within the epoch;
 validation values are of whole pictures, by the weights at its end.${
-    hasAverage ? " Those of the average are by the moving average of the weights, of which the best is kept." : ""
-  }</p>
+    loss.besides.length === 0
+      ? ""
+      : ` The training loss also contains ${loss.besides.join(" and ")}, the validation loss does not.`
+  }${hasAverage ? " Those of the average are by the moving average of the weights, of which the best is kept." : ""}</p>
 <details><summary>All ${epochs.length} epochs as a table</summary>
 <div class="scroll"><table class="numbers">
 <thead><tr>${["epoch", ...columns, "seconds", "pictures a second"].map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>

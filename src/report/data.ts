@@ -72,6 +72,8 @@ export interface ReportData {
   readonly facts: readonly { readonly name: string; readonly value: string }[];
   /** Remarks about the report, one sentence each. */
   readonly remarks: readonly string[];
+  /** What the losses are, and what only that of training contains. */
+  readonly loss: { readonly name: string; readonly besides: readonly string[] };
   readonly epochs: readonly ReportEpoch[];
   /** Class names by label; may contain any characters. */
   readonly classes: readonly string[];

@@ -20,6 +20,7 @@ const data: ReportData = {
   command: "senet train --data pictures --seed 7",
   facts: [{ name: "Threads", value: "2" }],
   remarks: ["Looked at: all of them."],
+  loss: { name: "binary cross-entropy, the mean over all classes", besides: ["label smoothing", "mixed pictures"] },
   epochs: [1, 2].map((epoch) => ({
     epoch,
     learningRate: 0.1 / epoch,

@@ -17,6 +17,7 @@ import { readBytes } from "../files/files.node.ts";
 import { replaceFile } from "../files/replace.node.ts";
 import { graphCost } from "../ir/cost.ts";
 import type { TrainingConfig } from "../train/config.ts";
+import { besidesLoss, lossName } from "../train/losses.ts";
 import { bestFile, lastFile, openRun } from "../train/out.node.ts";
 import { type RunRecord, readRecord } from "../train/record.node.ts";
 import type { RunResult } from "../train/run.node.ts";
@@ -137,7 +138,8 @@ export async function collectReport(options: RunReportOptions): Promise<ReportDa
       ...(record === undefined ? [] : [{ name: "Processor", value: record.processor }]),
       ...(record === undefined ? [] : [{ name: "Node", value: record.node }]),
     ],
-    remarks: remarksOf(pictures, seen, config, state),
+    remarks: [...(record?.notes ?? []), ...remarksOf(pictures, seen, config, state)],
+    loss: { name: lossName(config), besides: besidesLoss(config) },
     epochs: state.history.map((metrics) => ({ ...metrics, epoch: metrics.epoch + 1 })),
     classes: labels,
     confusion: seen.evaluation.confusion,

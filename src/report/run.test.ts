@@ -20,7 +20,7 @@ const silent = { onStart() {}, onStep() {}, onEpoch() {} };
 
 before(async () => {
   heldBack = writeDrawnPictures(pictures, { train: 4, val: 5, size: 70 });
-  const config = trainingConfig({ model: "se-resnet-8", epochs: 2, batchSize: 6, imageSize: 16 });
+  const config = trainingConfig({ model: "se-resnet-8", epochs: 2, batchSize: 6, imageSize: 16, bceLoss: true });
   const signal = new AbortController().signal;
   const command = "senet train --data pictures";
   result = await trainRun({
@@ -41,6 +41,11 @@ test("the report of a run has its history, what was typed, and all pictures look
   assert.equal(data.title, "se-resnet-8 on pictures");
   assert.equal(data.command, "senet train --data pictures");
   assert.deepEqual(data.remarks, []);
+  assert.deepEqual(data.loss, { name: "binary cross-entropy, the mean over all classes", besides: [] });
+  for (const { loss, label, top } of result.evaluation!.predictions) {
+    const { probability } = top.find(({ index }) => index === label)!;
+    assert.ok(Math.abs(loss + Math.log(probability)) > 1e-9, "validated by the cross-entropy of a softmax");
+  }
   assert.deepEqual(
     data.epochs.map(({ epoch, learningRate, imagesPerSecond }) => [epoch, learningRate > 0, imagesPerSecond > 0]),
     [

@@ -16,6 +16,7 @@ import { createStep, ownBatch, type StepRunning } from "./create-step.ts";
 import type { Phase, RunFacts } from "./facts.ts";
 import type { Fingerprint } from "./fingerprint.ts";
 import { type LoopOptions, type TrainingBatch, trainingLoop } from "./loop.ts";
+import { validationLossOf } from "./losses.ts";
 import { mixed } from "./mix.ts";
 import { trainingTransformOf } from "./pictures.ts";
 import { requireAlike, requireSameWeights } from "./same-start.ts";
@@ -87,6 +88,7 @@ export async function runCourse(options: CourseOptions): Promise<CourseResult> {
   const validation = new Validation({
     ...{ model, weights, executor, signal, batches: options.validation, images: pictures(counts.val) },
     ...{ batchSize: validationBatch(options), imageSize: config.imageSize, onFeatures: options.onFeatures, ranks },
+    lossOf: validationLossOf(config),
     threads: options.threads,
     onProgress: options.onValidation,
   });

@@ -19,13 +19,15 @@ const runRecordSchema = z.object({
   executor: z.string(),
   processor: z.string(),
   node: z.string(),
+  /** What became of the weights that it started from, one line each. */
+  notes: z.optional(z.array(z.string())),
 });
 export type RunRecord = z.output<typeof runRecordSchema>;
 
 const recordFile = (out: string): string => join(out, "run.json");
 
 type Told = Pick<RunRecord, "data" | "executor"> & {
-  readonly [K in "command" | "list" | "valList" | "allowMissing"]?: RunRecord[K];
+  readonly [K in "command" | "list" | "valList" | "allowMissing" | "notes"]?: RunRecord[K];
 };
 
 /** @throws SenetError `io` */

@@ -36,7 +36,7 @@ import {
   trainingLoader,
 } from "./prepare.node.ts";
 import { checkShares } from "./rank-batches.ts";
-import { readRecord, writeRecord } from "./record.node.ts";
+import { type RunRecord, readRecord, writeRecord } from "./record.node.ts";
 import { startFrom } from "./resume.ts";
 import type { Resumable } from "./saved.ts";
 import { inSteps, type WithBatch, withSmallerBatches } from "./smaller-batch.ts";
@@ -157,9 +157,10 @@ async function trainFrom(given: RunOptions, earlier: Resumable | undefined, onSa
   const { executor, reason } = await trainingExecutor(options);
   const data = fingerprintOf(train, val, nameIn);
   const start = earlier === undefined ? initialState : resumedAt(earlier, options, { train, data, stepsPerEpoch });
-  for (const note of "notes" in begin ? begin.notes : []) options.say?.(note);
+  const notes = "notes" in begin ? [...begin.notes] : [];
+  for (const note of notes) options.say?.(note);
   const { model, weights } = begin;
-  const events = ranks.rank === 0 ? await beginFiles(options, pictures, executor, start) : undefined;
+  const events = ranks.rank === 0 ? await beginFiles({ ...options, notes }, pictures, executor, start) : undefined;
 
   if ("notes" in begin) {
     // Each rank reads whole batches, so that all start with the same weights.
@@ -239,7 +240,7 @@ function wrong(key: string, expected: string, found: number): never {
 
 /** Writes the files that a run has from its start. The configuration is also rewritten when a run is lengthened. */
 async function beginFiles(
-  options: RunOptions,
+  options: RunOptions & Pick<RunRecord, "notes">,
   pictures: string,
   executor: Executor,
   { history }: TrainingState,
@@ -248,9 +249,11 @@ async function beginFiles(
   await replaceFile(join(out, "config.json"), [`${JSON.stringify(config, null, 2)}\n`]);
   const begun = options.resume ? await readRecord(out) : undefined;
   const command = begun?.command ?? options.command;
+  const notes = begun?.notes ?? options.notes;
   await writeRecord(out, {
     ...{ list, valList, allowMissing, data: pictures, executor: executor.description },
     ...(command && { command }),
+    ...(notes && notes.length > 0 && { notes }),
   });
   return EventFile.create(out, history);
 }

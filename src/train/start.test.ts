@@ -6,7 +6,9 @@ import { createRandom } from "../random.ts";
 import { zeros } from "../tensor.ts";
 import { encodeCheckpoint } from "../weights/checkpoint-write.ts";
 import { decodeCheckpoint } from "../weights/decode-checkpoint.ts";
+import { initialWeights } from "../weights/init.ts";
 import { inferenceGraph, type Model } from "../zoo/index.ts";
+import type { LayerConfig } from "../zoo/layer.ts";
 import { trainingConfig } from "./config.ts";
 import { beginWithPatches, type SourceNetwork, startOf } from "./start.ts";
 
@@ -72,6 +74,40 @@ test("weights of which hardly any fit are refused, with their share; another hea
   // What has no squeeze and excitation yet has most of it.
   const plain = begin({ model: "resnet-20" });
   assert.equal(begin({ model: "se-resnet-20" }, { ...source, ...plain, labels }).notes.length, 3);
+});
+
+test("a network that computes otherwise than the one of the weights says where, and which one does not", () => {
+  const source = (model: string) => ({ ...begin({ model, imageSize: 64 }), labels, from: "file.pth" });
+  const notes = (from: string, model: string) => begin({ model, imageSize: 64 }, source(from)).notes.slice(3);
+  const padded = { ...source("resnet-18") };
+  const config = { ...padded.model.config, pool: "padded" } as Model["config"];
+  const torchvision = { ...padded, model: { ...padded.model, name: "resnet-18-paddedpool", config } };
+  assert.deepEqual(begin({ model: "se-resnet-18", imageSize: 64 }, torchvision).notes.slice(3), [
+    "se-resnet-18 computes otherwise than the network of file.pth: maxpool pad 0, ceil true (there pad 1, ceil false); " +
+      "`model` moskomule-se-resnet-18 computes as there",
+  ]);
+  assert.deepEqual(notes("resnet-18", "se-resnet-18"), []);
+});
+
+test("a network from a file whose batch norms were folded is said to be trained without them", () => {
+  const conv = (name: string, input: string): LayerConfig => ({
+    ...{ kind: "conv", name, inputs: [input], kernel: 3, stride: 1, pad: 1, out: 4, groups: 1, bias: true },
+  });
+  const layers: LayerConfig[] = [
+    conv("one", "image"),
+    conv("two", "one"),
+    { kind: "batchNorm", name: "norm", inputs: ["two"], eps: 1e-5 },
+    { kind: "globalAvgPool", name: "pool", inputs: ["norm"] },
+    { kind: "flatten", name: "flat", inputs: ["pool"] },
+    { kind: "linear", name: "fc", inputs: ["flat"], out: 2, bias: true },
+  ];
+  const folded: Model = { name: "network", config: { family: "layers", imageSize: 8, layers }, classes: 2 };
+  const weights = initialWeights(inferenceGraph(folded, { batch: 1, imageSize: 8 }), 0);
+  const source = { model: folded, weights, preprocessing: imagenetPreprocessing, labels, from: "exported.onnx" };
+  assert.deepEqual(begin({ model: "network", imageSize: 8 }, source).notes.slice(1), [
+    "1 of the 2 convolutions have no batch norm, as in files whose batch norms were folded into them (exported ones): " +
+      "they are trained without it",
+  ]);
 });
 
 test("nothing is frozen that has not learnt", () => {

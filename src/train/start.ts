@@ -3,16 +3,27 @@
 import { option, SenetError } from "../errors.ts";
 import { imagenetPreprocessing, type Preprocessing, planesOf } from "../images/preprocess.ts";
 import { asGrey } from "../images/preprocessing-facts.ts";
+import type { Graph } from "../ir/graph.ts";
 import type { Activation } from "../nn/layers.ts";
 import type { Tensor } from "../tensor.ts";
+import { differences, foldedNorms } from "../weights/built-otherwise.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { withChannels } from "../weights/in-channels.ts";
 import { initialWeights } from "../weights/init.ts";
 import { firstConvolution, PatchStatistics, patchPictures, setPatchFilters } from "../weights/patch-init.ts";
 import { requireFloat32 } from "../weights/program.ts";
-import { transfer, transferNotes, withClasses } from "../weights/transfer.ts";
-import { takingChannels } from "../zoo/families.ts";
-import { channelsOf, inferenceGraph, type Model, model, type NetworkFunction, withAct } from "../zoo/index.ts";
+import { shownNames, transfer, transferNotes, withClasses } from "../weights/transfer.ts";
+import { familyOf, type ModelConfig, takingChannels } from "../zoo/families.ts";
+import {
+  channelsOf,
+  inferenceGraph,
+  type Model,
+  model,
+  type NetworkFunction,
+  portOf,
+  withAct,
+  zoo,
+} from "../zoo/index.ts";
 import type { TrainingConfig } from "./config.ts";
 
 /** The network to fine-tune, and its name. */
@@ -85,7 +96,54 @@ export function startOf({ config, labels, build, source }: StartOptions): Start 
     });
   }
   const adapted = [...weights].flatMap(([name, tensor]) => (tensor === source.weights.get(name) ? [] : [name]));
-  return { model: network, weights: moved.weights, preprocessing, notes: transferNotes(moved, source.from, adapted) };
+  const notes = [...transferNotes(moved, source.from, adapted), ...buildNotes(source, network, imageSize)];
+  return { model: network, weights: moved.weights, preprocessing, notes };
+}
+
+/** What the weights do not show, one line each: where the network computes otherwise, and what was folded away. */
+function buildNotes(source: SourceNetwork, network: Model, imageSize: number): string[] {
+  const graph = inferenceGraph(network, { batch: 1, imageSize });
+  const notes: string[] = [];
+  const others = network.config === source.model.config ? [] : differences(graphOf(source.model, imageSize), graph);
+  if (others.length > 0) {
+    const same = withGatesAlone(source.model.config);
+    notes.push(
+      `${network.name} computes otherwise than the network of ${source.from}: ${shownNames(others)}` +
+        (same === undefined || same === network.name ? "" : `; ${option("model")} ${same} computes as there`),
+    );
+  }
+  const { convolutions, withoutNorm } = foldedNorms(graph);
+  // Where networks of the zoo have no batch norm, they never had one.
+  if (withoutNorm > 0 && !zoo.has(network.name) && portOf(network.name) === undefined) {
+    const which = withoutNorm === convolutions ? `all ${convolutions}` : `${withoutNorm} of the ${convolutions}`;
+    notes.push(
+      `${which} convolutions have no batch norm, as in files whose batch norms were folded into them (exported ones): ` +
+        "they are trained without it",
+    );
+  }
+  return notes;
+}
+
+/** At this size, or, where it cannot be built for it, at its own. */
+function graphOf(network: Model, imageSize: number): Graph {
+  try {
+    return inferenceGraph(network, { batch: 1, imageSize });
+  } catch (error) {
+    if (!(error instanceof SenetError)) throw error;
+    return inferenceGraph(network, { batch: 1, imageSize: familyOf(network.config).imageSize(network.config) });
+  }
+}
+
+/** The network of the zoo that has squeeze and excitation and is otherwise the same, if there is one. */
+function withGatesAlone(config: ModelConfig): string | undefined {
+  const withoutGates = (config: ModelConfig) => {
+    // How fresh weights are drawn does not matter, nor which of a bottleneck's convolutions has the stride without one.
+    const { se: _, init: __, strideOn, ...rest } = config as Readonly<Record<string, unknown>>;
+    return JSON.stringify(Object.entries({ ...rest, ...(rest.block === "bottleneck" && { strideOn }) }).sort());
+  };
+  const has = ({ config: other }: { readonly config: ModelConfig }) => "se" in other && other.se !== undefined;
+  const plain = withoutGates(config);
+  return [...zoo].find(([, entry]) => has(entry) && withoutGates(entry.config) === plain)?.[0];
 }
 
 export interface PatchOptions {

@@ -1,6 +1,6 @@
 /** Validation during a run: of its weights and, if it keeps one, of their average. */
 
-import type { Evaluation, EvaluationBatch } from "../evaluate/evaluate.ts";
+import type { Evaluation, EvaluationBatch, PictureLoss } from "../evaluate/evaluate.ts";
 import { evaluateNetwork } from "../evaluate/network.ts";
 import { unlessAborted } from "../event-loop.ts";
 import type { Executor, Weights } from "../executors/executor.ts";
@@ -23,6 +23,8 @@ export interface ValidationOptions {
   readonly images: number;
   readonly imageSize: number;
   readonly onFeatures?: boolean | undefined;
+  /** The loss that the run lowers; default: cross-entropy. */
+  readonly lossOf?: PictureLoss | undefined;
   readonly threads?: number | undefined;
   readonly signal: AbortSignal;
   /**

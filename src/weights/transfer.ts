@@ -182,5 +182,5 @@ export function transferNotes(
   ];
 }
 
-const shownNames = (names: readonly string[]): string =>
+export const shownNames = (names: readonly string[]): string =>
   names.length <= 6 ? names.join(", ") : `${names.slice(0, 5).join(", ")} and ${names.length - 5} more`;
