@@ -1,6 +1,6 @@
 /** Checks the path of a command's result before the work is done: that it can be written, and that nothing is lost. */
 
-import { statSync } from "node:fs";
+import { accessSync, constants, statSync } from "node:fs";
 import { basename, dirname, extname, join } from "node:path";
 import { SenetError } from "../errors.ts";
 import { codeOf, ioError } from "../files/files.node.ts";
@@ -10,7 +10,8 @@ import { nearestNames } from "../names.ts";
  * @param extensions of files that the command can write
  * @param name file name for the example in the message
  * @returns the extension of `out`
- * @throws SenetError `usage` where `out` is a folder or has another extension; `io` where its folder does not exist
+ * @throws SenetError `usage` where `out` is a folder or has another extension; `io` where its folder does not exist or
+ * cannot be written to
  */
 export function checkOutFile(out: string, extensions: readonly string[], name = "model"): string {
   const example = `${name}${extensions[0]}`;
@@ -38,6 +39,7 @@ export function checkOutFile(out: string, extensions: readonly string[], name = 
   const folder = dirname(out);
   try {
     if (!statSync(folder).isDirectory()) throw Object.assign(new Error(), { code: "ENOTDIR" });
+    accessSync(folder, constants.W_OK);
   } catch (cause) {
     const hint =
       codeOf(cause) === "ENOENT" ? "make it first, or name another file to write" : "name another file to write";

@@ -4,6 +4,8 @@ import { formulaLabels, formulaPictures, formulaWeights } from "../../tests/form
 import { assertClose } from "../../tests/support.ts";
 import { referenceExecutor } from "../executors/reference/reference.ts";
 import { lossGraph, model } from "../zoo/index.ts";
+import { averageNote } from "./averaging.ts";
+import { trainingConfig } from "./config.ts";
 import { TrainingStep } from "./step.ts";
 
 const [batchSize, imageSize, classes] = [4, 8, 3];
@@ -12,6 +14,15 @@ const fresh = () => formulaWeights(lossGraph(network, { batch: batchSize, imageS
 const options = { batchSize, imageSize, average: { decay: 0.6, warmup: false } };
 const pictures = (i: number) => formulaPictures(batchSize, imageSize, i);
 const labels = (i: number) => formulaLabels(batchSize, classes, i);
+
+test("an average that cannot follow its weights within the run is told, with what helps", () => {
+  const note = (given: object, steps: number) => averageNote(trainingConfig({ modelEma: true, ...given }), steps);
+  assert.match(note({}, 330)!, /^at the end 94 % of the average .*: a decay of 0\.9998 is slow for 330 steps/);
+  assert.equal(note({}, 20_000), undefined);
+  assert.equal(note({ modelEmaWarmup: true }, 330), undefined);
+  assert.equal(note({ modelEmaDecay: 0.99 }, 330), undefined);
+  assert.equal(note({ modelEma: false }, 330), undefined);
+});
 
 test("every parameter is averaged, running statistics too, and a run that goes on averages on", async () => {
   const weights = fresh();

@@ -27,6 +27,21 @@ type AveragingConfig = z.OutputOf<typeof averagingKeys>;
 export const averageConfigOf = (config: AveragingConfig): AverageConfig | undefined =>
   config.modelEma ? { decay: config.modelEmaDecay, warmup: config.modelEmaWarmup } : undefined;
 
+/** Above this share of its first weights, an average says little about what was learnt. */
+const muchOfTheFirst = 0.1;
+
+/** What to say about an average that cannot follow the weights within a run of so many steps; `undefined`: nothing. */
+export function averageNote(config: AveragingConfig, steps: number): string | undefined {
+  const average = averageConfigOf(config);
+  if (average === undefined || average.warmup) return undefined;
+  const share = average.decay ** (steps - 1);
+  if (share <= muchOfTheFirst) return undefined;
+  return (
+    `at the end ${(100 * share).toFixed(0)} % of the average will still be the weights of the first step: a decay of ` +
+    `${average.decay} is slow for ${steps} steps, a smaller one or its warm-up is faster`
+  );
+}
+
 /** The averages of all parameters of a network. Those of learnt parameters are up to date only after `synchronise`. */
 export class Average {
   readonly #config: AverageConfig;

@@ -8,7 +8,7 @@ import { alone } from "../ranks.ts";
 import { sizeOf, type Tensor, tensor } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { lossGraph, type Model } from "../zoo/index.ts";
-import { averageConfigOf } from "./averaging.ts";
+import { averageConfigOf, averageNote } from "./averaging.ts";
 import { measuredBucket, trialBytes } from "./bucket-size.ts";
 import { ChangingStep, type CompileStep, type StepForm } from "./changing-step.ts";
 import { learningRateOf, type TrainingConfig } from "./config.ts";
@@ -98,6 +98,8 @@ export async function runCourse(options: CourseOptions): Promise<CourseResult> {
     ...{ epochs: config.epochs, batchSize: config.batchSize, ...parameters },
     ...{ startEpoch: start.epoch, startStep: start.step, learningRate: learningRateOf(config) },
   });
+  const note = averageNote(config, Math.min(config.maxSteps ?? Infinity, config.epochs * options.stepsPerEpoch));
+  if (note !== undefined) options.say?.(note);
   let best: Evaluation | undefined;
   const save = async (state: TrainingState, isBest: boolean) => {
     onPhase("saving");

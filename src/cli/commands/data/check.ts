@@ -109,6 +109,9 @@ function show(health: DataHealth): void {
       ]),
     ),
   );
+  print(
+    "width, height and aspect (width to height): min / median / max; mean and deviation: red, green, blue, of 0 to 1",
+  );
   print();
   printLines(classTable(parts));
   some("cannot be decoded", bad, ({ sample, reason }) => `${sample.file}: ${reason}`);
