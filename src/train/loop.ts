@@ -8,7 +8,15 @@ import type { Tensor } from "../tensor.ts";
 import { learningRateOf, type TrainingConfig } from "./config.ts";
 import { divergedHint } from "./diagnose.ts";
 import { learningRateAt, momentumAt } from "./schedule.ts";
-import { type EpochMetrics, errorOf, initialState, isFinished, noSums, type TrainingState } from "./state.ts";
+import {
+  type EpochMetrics,
+  errorOf,
+  initialState,
+  isBestAfter,
+  isFinished,
+  noSums,
+  type TrainingState,
+} from "./state.ts";
 import type { StepRates, TrainingStep } from "./step.ts";
 import { Waiting } from "./waiting.ts";
 
@@ -219,13 +227,12 @@ async function finishEpoch(options: LoopOptions, state: TrainingState): Promise<
     imagesPerSecond: sums.images / sums.seconds,
     waitShare: sums.waitSeconds / sums.seconds,
   };
-  const error = errorOf(metrics);
-  const isBest = state.bestTop1Error === null || error < state.bestTop1Error;
+  const isBest = isBestAfter(state.history, metrics);
   const next: TrainingState = {
     epoch: state.epoch + 1,
     step: 0,
     sums: noSums,
-    bestTop1Error: isBest ? error : state.bestTop1Error,
+    bestTop1Error: isBest ? errorOf(metrics) : state.bestTop1Error,
     history: [...state.history, metrics],
   };
   await options.save(next, isBest);

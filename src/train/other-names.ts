@@ -6,6 +6,8 @@ const otherNames: Readonly<Record<string, string>> = {
   ...{ opt: "optimizer", optbetas: "betas", opteps: "eps", wd: "weightDecay" },
   ...{ sched: "schedule", lrscheduler: "schedule", decaymilestones: "stepEpochs", milestones: "stepEpochs" },
   ...{ b: "batchSize", bs: "batchSize", batch: "batchSize", gradaccumsteps: "microBatch" },
+  ...{ accumulate: "microBatch", accumulationsteps: "microBatch", accumulategradbatches: "microBatch" },
+  ...{ gradientaccumulationsteps: "microBatch" },
   ...{ imgsize: "imageSize", inputsize: "imageSize", scale: "cropScale", ratio: "cropRatio", hflip: "mirror" },
   ...{ traininterpolation: "interpolation", autoaugment: "aa", randomerase: "reprob" },
   ...{ smoothing: "labelSmoothing", classweight: "classWeights", clipgradnorm: "clipGrad" },

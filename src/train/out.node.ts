@@ -15,7 +15,7 @@ import type { Checkpoint } from "../weights/checkpoint.ts";
 import { encodeCheckpoint } from "../weights/checkpoint-write.ts";
 import type { NetworkFunction } from "../zoo/index.ts";
 import { checkFinite, judgedWeights, type Resumable, type SavedRun, savedRunIn } from "./saved.ts";
-import { type EpochMetrics, errorOf, type TrainingState } from "./state.ts";
+import { byQuality, type EpochMetrics, type TrainingState } from "./state.ts";
 
 export const bestFile = (out: string): string => join(out, "best.safetensors");
 export const lastFile = (out: string): string => join(out, "last.safetensors");
@@ -104,7 +104,7 @@ async function keepEpochs(
   { history }: TrainingState,
   count: number,
 ): Promise<void> {
-  const best = [...history].sort((a, b) => errorOf(a) - errorOf(b) || a.epoch - b.epoch).slice(0, count);
+  const best = [...history].sort(byQuality).slice(0, count);
   const last = history.at(-1);
   if (last !== undefined && best.includes(last)) {
     await replaceFile(epochFile(out, last.epoch), encodeCheckpoint(checkpoint));

@@ -6,6 +6,7 @@ import {
   errorOf,
   impossible,
   initialState,
+  isBestAfter,
   isFinished,
   noSums,
   type TrainingState,
@@ -97,4 +98,29 @@ test("the best epoch is the one whose weights are kept: by the average where the
   ];
   assert.deepEqual(of({ ...better, ...early }, { ...worse, ...late }), { top1Error: 50, top5Error: 10 });
   assert.equal(of({ ...worse, averageTop1Error: 50, averageTop5Error: null }).top5Error, null, "of few classes");
+});
+
+test("of epochs with equal errors the one with the lowest loss is the best, the average's if there is one", () => {
+  const row = (epoch: number, validationTop1Error: number, validationLoss: number) => {
+    return { ...history[0]!, epoch, validationTop1Error, validationLoss };
+  };
+  const history: EpochMetrics[] = [epoch];
+  const few = [row(0, 20, 0.9), row(1, 20, 0.7)];
+  assert.ok(isBestAfter([], few[0]!));
+  assert.ok(isBestAfter(few.slice(0, 1), few[1]!), "as many errors, and a lower loss");
+  assert.ok(!isBestAfter(few, row(2, 20, 0.7)), "the first of equal ones");
+  assert.ok(!isBestAfter(few, row(2, 20, 0.8)));
+  assert.ok(!isBestAfter(few, row(2, 21, 0.1)));
+  assert.ok(isBestAfter(few, row(2, 19, 3)));
+  const averaged = (averageLoss: number, validationLoss: number) => {
+    return { ...row(0, 50, validationLoss), averageTop1Error: 20, averageLoss };
+  };
+  assert.ok(isBestAfter([averaged(0.5, 0.1)], { ...averaged(0.4, 0.2), epoch: 1 }));
+  const patient = { epochs: 100, patience: 2 };
+  const state = (history: readonly EpochMetrics[]) => ({
+    ...{ ...initialState, epoch: history.length, bestTop1Error: 20 },
+    history: [...history],
+  });
+  assert.ok(!isFinished(state([...few, row(2, 20, 0.8)]), patient));
+  assert.ok(isFinished(state([...few, row(2, 20, 0.8), row(3, 20, 0.8)]), patient));
 });

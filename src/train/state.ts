@@ -68,13 +68,30 @@ export function impossible({ epoch, step }: TrainingState, epochs: number): stri
 export const errorOf = ({ averageTop1Error, validationTop1Error }: EpochMetrics): number =>
   averageTop1Error ?? validationTop1Error;
 
-/** The errors in percent of the epoch whose weights are kept as the best. @param history at least one epoch */
+const lossOf = ({ averageLoss, validationLoss }: EpochMetrics): number => averageLoss ?? validationLoss;
+
+/**
+ * Orders epochs, the best first: by their errors; of equal ones, which are usual with few pictures to validate with, by
+ * their losses; then by time.
+ */
+export const byQuality = (a: EpochMetrics, b: EpochMetrics): number =>
+  errorOf(a) - errorOf(b) || lossOf(a) - lossOf(b) || a.epoch - b.epoch;
+
+/** The epoch whose weights are kept as the best. @param history at least one epoch */
+const bestOf = (history: readonly EpochMetrics[]): EpochMetrics =>
+  history.reduce((best, row) => (byQuality(row, best) < 0 ? row : best));
+
+/** Whether an epoch is better than all before it. */
+export const isBestAfter = (history: readonly EpochMetrics[], row: EpochMetrics): boolean =>
+  history.length === 0 || byQuality(row, bestOf(history)) < 0;
+
+/** The errors in percent of the best epoch. @param history at least one epoch */
 export function bestErrors(history: readonly EpochMetrics[]): {
   readonly top1Error: number;
   /** `null` below six classes. */
   readonly top5Error: number | null;
 } {
-  const best = history.reduce((a, b) => (errorOf(b) < errorOf(a) ? b : a));
+  const best = bestOf(history);
   return {
     top1Error: errorOf(best),
     top5Error: best.averageTop1Error === undefined ? best.validationTop5Error : (best.averageTop5Error ?? null),
@@ -87,9 +104,7 @@ export function isFinished(
   { epochs, patience }: { readonly epochs: number; readonly patience: number | null },
 ): boolean {
   if (epoch >= epochs) return true;
-  const errors = history.map(errorOf);
-  const best = errors.indexOf(Math.min(...errors));
-  return patience !== null && history.length - 1 - best >= patience;
+  return patience !== null && history.length > 0 && history.length - 1 - bestOf(history).epoch >= patience;
 }
 
 export const noSums: EpochSums = { loss: 0, correct: 0, images: 0, seconds: 0, waitSeconds: 0 };
