@@ -161,7 +161,7 @@ test("what is no archive, or is not there, is refused by its address, and nothin
     ["page.tar", /not a complete tar archive/],
     ["cut.tar", /not a complete tar archive/],
     ["empty.tar", /the file is empty/],
-    ["none.tar", /status 404/],
+    ["none.tar", /status 404\n.*look whether the address is right/],
   ] as const) {
     await assert.rejects(localData(`${origin}/${name}`, { cache, timing }), (error) => {
       assert.ok(error instanceof SenetError && error.code === "io", `${error}`);

@@ -4,7 +4,7 @@
  */
 
 import { basename, join } from "node:path";
-import { SenetError } from "../errors.ts";
+import { option, SenetError } from "../errors.ts";
 import { FORMAT_BYTES, formatOf, isPictureName } from "../images/format.ts";
 import { PictureContainer } from "../images/read.node.ts";
 import { archivesNamed, commonFolder, isCompressedName, isTarName } from "./archive-list.node.ts";
@@ -195,6 +195,7 @@ function partOf(
       where: root,
       expected: "folders train/ and val/ in an archive, or archives called train-... and val-...",
       found: quote(isSharded ? [...byArchive.keys()].map((path) => basename(path)) : topsOf(placed)),
+      hint: `${option("valSplit")} 0.1 keeps a tenth of each class back to validate with`,
     });
   }
   if (!isSplit) return placed;

@@ -8,6 +8,9 @@ import type { Part } from "./part.node.ts";
 /** A failure of one address; another one may work. */
 export class AddressFailure extends Error {}
 
+/** The server has no such file, or does not give it away: to try again changes nothing. */
+export class Refusal extends AddressFailure {}
+
 /** A temporary failure; a retry may work. */
 export class Interruption extends Error {
   /** Wait requested by the server. */
@@ -272,7 +275,7 @@ async function accept(
   if (statusCode === 408 || statusCode === 429 || statusCode >= 500) {
     throw new Interruption(status, waitOf(header(answer, "retry-after")));
   }
-  throw new AddressFailure(status);
+  throw new Refusal(status);
 }
 
 function refuseSize(total: number | undefined, bytes: number | undefined, most = usualMost): void {

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { SenetError } from "../errors.ts";
 import { makeFolder } from "../files/files.node.ts";
 import { addressOf } from "./address.node.ts";
-import { AddressFailure, defaultTiming, download, type Timing } from "./download.node.ts";
+import { AddressFailure, defaultTiming, download, Refusal, type Timing } from "./download.node.ts";
 import { proxied } from "./fetch.node.ts";
 import { Part } from "./part.node.ts";
 import { isFile } from "./pull.node.ts";
@@ -92,7 +92,10 @@ async function fetchOne({ address, path }: FileToFetch, options: One): Promise<v
     throw new SenetError("io", "could not be fetched", {
       where: from.url,
       found: cause.message,
-      hint: "run the same command again to continue; behind a proxy, set HTTPS_PROXY",
+      hint:
+        cause instanceof Refusal
+          ? "look whether the address is right, and whether the server lets you have the file"
+          : "run the same command again to continue; behind a proxy, set HTTPS_PROXY",
       cause,
     });
   } finally {

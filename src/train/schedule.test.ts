@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { assertClose } from "../../tests/support.ts";
+import { assertClose, golden } from "../../tests/support.ts";
 import { learningRateAt, momentumAt, type ScheduleConfig } from "./schedule.ts";
 
 /** The rates of these steps of a run of 10 epochs of 10 steps, the highest 0.4, without a warm-up. */
@@ -101,4 +102,22 @@ test("from epoch to epoch, all steps of an epoch have one rate", () => {
   assertRates(byEpoch, [0, 9, 50, 59], [0.4, 0.4, 0.2, 0.2]);
   assertRates({ ...byEpoch, schedule: "poly" }, [0, 9, 10, 19, 95], [0.4, 0.4, 0.36, 0.36, 0.04]);
   assertRates({ ...byEpoch, warmupEpochs: 2 }, [0, 9, 10, 19, 20], [0.4 / 3, 0.4 / 3, 0.8 / 3, 0.8 / 3, 0.4]);
+});
+
+interface TimmCase {
+  readonly timm: string;
+  readonly config: ScheduleConfig;
+  readonly stepsPerEpoch: number;
+  /** Of each epoch, or of each step where the schedule goes by steps. */
+  readonly rates: readonly number[];
+}
+
+test("the rates are those of timm's schedulers with a warm-up before them", () => {
+  const { cases } = JSON.parse(readFileSync(golden("schedules.json"), "utf8")) as { cases: readonly TimmCase[] };
+  assert.equal(cases.length, 7);
+  for (const { timm, config, stepsPerEpoch, rates } of cases) {
+    const stride = config.scheduleBy === "step" ? 1 : stepsPerEpoch;
+    const own = rates.map((_, at) => learningRateAt(config, at * stride, stepsPerEpoch));
+    assertClose(own, rates, 1e-12, `${timm}: ${JSON.stringify(config)}`);
+  }
 });
