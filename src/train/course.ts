@@ -21,6 +21,7 @@ import { mixed } from "./mix.ts";
 import { trainingTransformOf } from "./pictures.ts";
 import { requireAlike, requireSameWeights } from "./same-start.ts";
 import type { SavedRun } from "./saved.ts";
+import { beyondTheEnd } from "./schedule.ts";
 import { isFinished, type TrainingState } from "./state.ts";
 import type { StepState } from "./step.ts";
 import { Validation } from "./validation.ts";
@@ -99,7 +100,7 @@ export async function runCourse(options: CourseOptions): Promise<CourseResult> {
     ...{ startEpoch: start.epoch, startStep: start.step, learningRate: learningRateOf(config) },
   });
   const note = averageNote(config, Math.min(config.maxSteps ?? Infinity, config.epochs * options.stepsPerEpoch));
-  if (note !== undefined) options.say?.(note);
+  for (const line of [...beyondTheEnd(config), ...(note === undefined ? [] : [note])]) options.say?.(line);
   let best: Evaluation | undefined;
   const save = async (state: TrainingState, isBest: boolean) => {
     onPhase("saving");

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { assertClose, golden } from "../../tests/support.ts";
-import { learningRateAt, momentumAt, type ScheduleConfig } from "./schedule.ts";
+import { trainingConfig } from "./config.ts";
+import { beyondTheEnd, learningRateAt, momentumAt, type ScheduleConfig } from "./schedule.ts";
 
 /** The rates of these steps of a run of 10 epochs of 10 steps, the highest 0.4, without a warm-up. */
 function rates(given: Partial<ScheduleConfig>, ...steps: number[]): number[] {
@@ -120,4 +121,17 @@ test("the rates are those of timm's schedulers with a warm-up before them", () =
     const own = rates.map((_, at) => learningRateAt(config, at * stride, stepsPerEpoch));
     assertClose(own, rates, 1e-12, `${timm}: ${JSON.stringify(config)}`);
   }
+});
+
+test("a warm-up and cuts beyond the run's end are told", () => {
+  const lines = (given: object) => beyondTheEnd(trainingConfig(given));
+  assert.deepEqual(lines({ epochs: 2, warmupEpochs: 5 }), [
+    "the warm-up takes 5 epochs, the run 2 epochs: the highest rate is never reached",
+  ]);
+  assert.deepEqual(lines({ epochs: 2, warmupEpochs: 0, schedule: "step", stepEpochs: [125, 200] }), [
+    "the rate is cut after epochs 125, 200, the run has 2 epochs: it never falls",
+  ]);
+  assert.deepEqual(lines({ epochs: 126, schedule: "step", stepEpochs: [125, 200] }), []);
+  assert.deepEqual(lines({ epochs: 1 }), []);
+  assert.deepEqual(lines({ epochs: 2, warmupEpochs: 5, schedule: "one-cycle" }), []);
 });

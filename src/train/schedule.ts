@@ -129,6 +129,23 @@ export function learningRateAt(given: ScheduleConfig, step: number, stepsPerEpoc
   return at < warmup ? warmingUp(config, at, warmup) : shapes[config.schedule](config, position);
 }
 
+/** What a schedule has beyond the end of its run, such as of a recipe with fewer epochs; one line each. */
+export function beyondTheEnd({ schedule, warmupEpochs, stepEpochs, epochs }: ScheduleSettings & Length): string[] {
+  const isTooLong = schedule !== "one-cycle" && warmupEpochs > epochs;
+  const hasNoCut = schedule === "step" && stepEpochs.length > 0 && stepEpochs.every((cut) => cut >= epochs);
+  const run = epochs === 1 ? "one epoch" : `${epochs} epochs`;
+  return [
+    ...(isTooLong
+      ? [`the warm-up takes ${warmupEpochs} epochs, the run ${run}: the highest rate is never reached`]
+      : []),
+    ...(hasNoCut ? [`the rate is cut after epochs ${stepEpochs.join(", ")}, the run has ${run}: it never falls`] : []),
+  ];
+}
+
+interface Length {
+  readonly epochs: number;
+}
+
 /** The momentum of a step; `undefined` if the schedule does not change it. */
 export function momentumAt(given: ScheduleConfig, step: number, stepsPerEpoch: number): number | undefined {
   const config = { ...defaults, ...given };
