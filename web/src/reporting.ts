@@ -3,6 +3,7 @@
 import type { EngineFacts, Network } from "senet/web";
 import { renderEvaluation } from "#senet/report/evaluation.ts";
 import { type ReportData, renderReport } from "#senet/report/report.ts";
+import { besidesLoss, lossName } from "#senet/train/losses.ts";
 import { bestErrors } from "#senet/train/state.ts";
 import { evenly, gateAtlas } from "./gates.ts";
 import type { Measured } from "./measuring.ts";
@@ -50,6 +51,7 @@ export async function reportOf({ network, name, trained, engine, measured }: Rep
     executor: engine?.reason ?? "",
     facts: [{ name: "Browser", value: navigator.userAgent }],
     remarks: run.finished ? [] : [`The run has done ${run.history.length} of ${run.config.epochs} epochs.`],
+    loss: { name: lossName(run.config), besides: besidesLoss(run.config) },
     epochs: run.history.map((metrics) => ({ ...metrics, epoch: metrics.epoch + 1 })),
     ...{ classes: labels, confusion, samples },
     gates: atlas?.blocks ?? [],
