@@ -6,8 +6,9 @@
  * compared are answers for other crops. `--classifier formula` leaves the classifier as the formula has it, less the mean logits:
  * its 1,000 answers differ too, but have no margin.
  *
- * `node dist/bench/eight-bits.js PHOTOS [MODEL...] [--method mse] [--executor ort] [--threads 1] [--classifier fitted]`, after
- * `npm run build`; PHOTOS is a folder of pictures; without models, the seven that were released. The last line is one JSON object.
+ * `node dist/bench/eight-bits.js PHOTOS [MODEL...] [--method mse] [--executor ort] [--threads 1] [--classifier fitted]
+ * [--photos 10]`, after `npm run build`; PHOTOS is a folder of pictures, of which --photos takes the first; without models, the seven
+ * that were released. The last line is one JSON object.
  */
 
 import { readdirSync } from "node:fs";
@@ -213,6 +214,7 @@ const { positionals, values } = parseArgs({
     executor: { type: "string", default: "ort" },
     threads: { type: "string", default: "1" },
     classifier: { type: "string", default: "fitted" },
+    photos: { type: "string", default: "1000" },
   },
 });
 const [folder, ...names] = positionals;
@@ -231,7 +233,7 @@ const rounding = await selectExecutor({ name: "onednn", precision: "bf16" }).the
 );
 const files = readdirSync(folder).filter((name) => /\.jpe?g$/i.test(name));
 const photos: Photograph[] = [];
-for (const file of files.sort()) {
+for (const file of files.sort().slice(0, whole("photos", values.photos))) {
   const picture = await decodePicture(join(folder, file));
   photos.push({
     seen: inputsOf(windowsOf(picture, 1 / 2, grid(0, 1 / 3, 2 / 3, 1))),

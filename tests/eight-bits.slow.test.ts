@@ -1,11 +1,11 @@
-/** What eight bits cost a trained network: the one in the package, on pictures of Imagenette that it has not seen. */
+/** What eight bits cost: the network in the package, on pictures that it has not seen, and one as large as those released. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { load } from "../src/api/network.node.ts";
-import { temporaryFolder } from "./command.ts";
-import { needsShared, sharedData } from "./support.ts";
+import { runNode, temporaryFolder } from "./command.ts";
+import { needsShared, root, sharedData } from "./support.ts";
 
 const pictures = "imagenette-224.tar";
 
@@ -22,3 +22,17 @@ test("the network in the package loses at most half a point in eight bits", need
   assert.ok(difference! < 1e-4, `${difference}`);
   await made.network.dispose();
 });
+
+test(
+  "SE-ResNet-50, fitted to tell photographs apart, does so in eight bits",
+  needsShared("imagenet/photos"),
+  async () => {
+    const script = join(root, "dist", "bench", "eight-bits.js");
+    const ran = await runNode([script, sharedData("imagenet/photos"), "se-resnet-50", "--photos", "8"]);
+    assert.equal(ran.code, 0, ran.stderr);
+    const [{ answers, right, int8 }] = JSON.parse(ran.stdout.trimEnd().split("\n").at(-1)!).results;
+    assert.equal(answers, 8, "each photograph is somebody's answer");
+    assert.ok(right >= 0.9, `${right} right in float32`);
+    assert.ok(int8.kept >= 0.95 && int8.right >= right - 0.05, JSON.stringify(int8));
+  },
+);

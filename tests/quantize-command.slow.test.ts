@@ -54,6 +54,8 @@ test("every engine evaluates and classifies with it, and it is exported as ONNX 
   }
   const classified = await run("classify pictures/flat/1-0.png --weights int8.safetensors --top 1");
   assert.match(classified.stdout, new RegExp(colourClasses[1]));
+  const suspects = await run("data suspects pictures/folders --weights int8.safetensors --workers 1");
+  assert.equal(suspects.code, 0, suspects.stderr);
   const exported = await run("export --weights int8.safetensors --out int8.onnx");
   assert.equal(exported.code, 0, exported.stderr);
   const text = readFileSync(at("int8.onnx"), "latin1");
@@ -105,6 +107,8 @@ test("training, other names and a second time are refused in words", async () =>
     "verify int8.safetensors float.safetensors",
     "quantize --weights int8.safetensors --data pictures/folders --out again.safetensors",
     "convert --to timm int8.safetensors timm.safetensors",
+    "convert int8.safetensors half.safetensors --dtype float16",
+    "convert int8.safetensors grey.safetensors --in-chans 1",
     "train --weights int8.safetensors --data pictures/folders --val-split 0.1 --batch-size 4 --out run --epochs 1",
   ]) {
     const ran = await run(args);

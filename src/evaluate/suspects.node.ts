@@ -63,7 +63,7 @@ export interface LabelSuspects {
 export async function labelSuspects(options: SuspectsOptions): Promise<LabelSuspects> {
   const { checkpoint, dataset, executor, rank, batchSize = 32, threads, workers, signal } = options;
   const { onFailure = () => {}, onProgress = () => {} } = options;
-  const { model, weights, preprocessing } = checkpoint;
+  const { model, weights, quantization, preprocessing } = checkpoint;
   const { samples, classes } = dataset;
   checkChannels(checkpoint);
   await using loader = new Loader({
@@ -71,7 +71,7 @@ export async function labelSuspects(options: SuspectsOptions): Promise<LabelSusp
     transform: { kind: "evaluate", preprocessing },
     ...(workers !== undefined && { workers }),
   });
-  const on = { executor, model, weights, loader, imageSize: preprocessing.crop };
+  const on = { executor, model, weights, quantization, loader, imageSize: preprocessing.crop };
   await using network = await compileFor({ ...on, threads });
   const learning = new ConfidentLearning(model.classes);
   /** Data set indices of the pictures decoded, in order of arrival. */

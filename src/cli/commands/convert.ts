@@ -21,6 +21,7 @@ import { inHalf, isHalved } from "../../weights/half.ts";
 import { withChannels } from "../../weights/in-channels.ts";
 import { openPaths } from "../../weights/open.node.ts";
 import { openFiles } from "../../weights/open.ts";
+import { requireFloat32 } from "../../weights/program.ts";
 import { choiceOption, count, jsonOption, stateOption } from "../options.ts";
 import { checkKeeps, checkOutFile } from "../out-file.ts";
 import { grouped, print, printJson, say, shownDifference } from "../output.ts";
@@ -100,6 +101,7 @@ async function convert(files: readonly string[], options: ConvertOptions): Promi
   });
   checkKeeps(out, opened.files, "another name for the result");
   const given = opened.checkpoint;
+  if (isHalf || options.inChans !== undefined) requireFloat32(given, inputs.join(", "));
   const source = options.inChans === undefined ? given : withChannels(given, options.inChans);
   const checkpoint = { ...source, preprocessing: overruled(source.preprocessing, options) };
   printNotes(inputs.join(", "), opened.notes);
