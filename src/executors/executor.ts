@@ -83,6 +83,8 @@ export interface PlanFacts {
   readonly layout: string;
   /** The activations whose layout must be converted, by the operations that need it. */
   readonly reorders: readonly string[];
+  /** Bytes that these conversions write in a run. */
+  readonly reorderedBytes: number;
 }
 
 export interface TrainingOptions extends Pick<CompileOptions, "threads" | "observe" | "say" | "sumOverRanks"> {

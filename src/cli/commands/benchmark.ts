@@ -119,12 +119,13 @@ async function runBenchmark(options: BenchmarkOptions): Promise<void> {
 
 function profileText(kinds: Kinds, plan: PlanFacts | undefined): string {
   if (plan === undefined) return "This executor does not report where its time goes.";
-  const { steps, arenaBytes, reorders } = plan;
+  const { steps, arenaBytes, reorders, reorderedBytes } = plan;
+  const moved = `${reorders.join(", ")}: ${(reorderedBytes / 1e6).toFixed(1)} MB written`;
   const lines = [
     kindsTable(kinds),
     "",
     `plan: ${steps} steps; activations share ${Math.ceil(arenaBytes / 2 ** 20)} MiB`,
-    `activations that change their layout on the way: ${reorders.length === 0 ? "none" : reorders.join(", ")}`,
+    `activations that change their layout on the way: ${reorders.length === 0 ? "none" : moved}`,
   ];
   return lines.join("\n");
 }

@@ -160,8 +160,8 @@ class Runner {
   }
 
   get plan(): PlanFacts {
-    const { steps, arenaBytes, layout, reorders } = this.#lowered.plan;
-    return { steps: steps.length, arenaBytes, layout, reorders };
+    const { steps, arenaBytes, layout, reorders, reorderedBytes } = this.#lowered.plan;
+    return { steps: steps.length, arenaBytes, layout, reorders, reorderedBytes };
   }
 
   /** Runs after everything started earlier is done. */

@@ -15,7 +15,7 @@ import { fuse } from "./fusion.ts";
 import { hasEightBits } from "./library.node.ts";
 import { Lowering } from "./lowering.node.ts";
 import { type Form, Masters } from "./masters.node.ts";
-import { type BoundPlan, PlanBuilder } from "./plan.node.ts";
+import { type BoundPlan, PlanBuilder, type Reorder } from "./plan.node.ts";
 import { prepare } from "./prepare.node.ts";
 import { rules } from "./rules.node.ts";
 import type { ElementType, PlanLayout } from "./spec.ts";
@@ -62,12 +62,22 @@ export interface LowerOptions {
 }
 
 /** @throws SenetError `executor` naming the operation that no primitive serves */
-export function lower(api: Api, graph: Graph, weights: Weights, { live, ...kind }: LowerOptions): Lowered {
+export function lower(api: Api, graph: Graph, weights: Weights, options: LowerOptions): Lowered {
+  const { lowering, parts } = lowered(api, graph, weights, options);
+  return { ...parts, plan: lowering.plan.bind() };
+}
+
+/** The conversions of activations that a plan of the graph would make, without memory for it. */
+export function reordersOf(api: Api, graph: Graph, weights: Weights, options: LowerOptions): readonly Reorder[] {
+  return lowered(api, graph, weights, options).lowering.plan.reorders;
+}
+
+function lowered(api: Api, graph: Graph, weights: Weights, { live, ...kind }: LowerOptions) {
   // Only for frozen weights, whose layout is converted once; otherwise each part would convert them again.
   const { target, fused, tiles, prepared } = begin(api, graph, kind, live ? 0 : kind.cache);
   const { sumOverRanks } = kind;
   const lowering = new Lowering(target, prepared, { graph, weights, live, masters: undefined, sumOverRanks });
-  return lowerNodes(lowering, fused, weights, live, tiles);
+  return { lowering, parts: lowerNodes(lowering, fused, weights, live, tiles) };
 }
 
 /** @throws SenetError `executor` naming the operation that no primitive serves */
@@ -88,8 +98,9 @@ export function lowerTraining(
   const setNumbers = masters.update();
   const { sumOverRanks } = kind;
   const lowering = new Lowering(target, prepared, { graph: rest, weights, live: true, masters, sumOverRanks });
-  const lowered = lowerNodes(lowering, fused, weights, true);
-  return { ...lowered, finite, setNumbers, gradientData: masters.gradientData, finals: finalsOf(target, masters) };
+  const parts = lowerNodes(lowering, fused, weights, true);
+  const plan = target.plan.bind();
+  return { ...parts, plan, finite, setNumbers, gradientData: masters.gradientData, finals: finalsOf(target, masters) };
 }
 
 /** The phases before values are placed: fusion, and primitives that several nodes need. */
@@ -124,7 +135,7 @@ function lowerNodes(
   weights: Weights,
   live: boolean,
   tiles?: Tiles,
-): Lowered {
+): Omit<Lowered, "plan"> {
   const { plan, masters } = lowering;
   const inputs = new Map(graph.inputs.map((input) => [input.name, lowering.input(input)]));
   if (tiles !== undefined) plan.repeat(tiles.parts, () => lowerPart(lowering, tiles));
@@ -143,7 +154,7 @@ function lowerNodes(
   const update = () => {
     for (const update of updates) update();
   };
-  return { plan: plan.bind(), inputs, outputs, update };
+  return { inputs, outputs, update };
 }
 
 function lowerPart(lowering: Lowering, { nodes, entering, leaving }: Tiles): void {

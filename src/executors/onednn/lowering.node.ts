@@ -178,14 +178,19 @@ export class Lowering extends Target {
   /**
    * The gate operations' view of `[N,C,H,W]`, in which a gate is a factor per channel, for which the library has fast
    * code: one picture with N·C channels, which is the same memory in blocked and row-major layouts; with channels last,
-   * N pictures.
+   * `parts` equal parts of the batch.
    */
-  pictures(shape: Shape): Pictures {
+  pictures(shape: Shape, parts = 1): Pictures {
     const [batch, channels, height, width] = shape as [number, number, number, number];
     const layout = this.plan.layoutOf(shape);
-    const [count, together] = layout === "channelsLast" ? [batch, channels] : [1, batch * channels];
+    const isLast = layout === "channelsLast";
+    const [pictures, together] = isLast ? [batch / parts, channels] : [1, batch * channels];
     const viewOf = (dims: Shape) => (place: Place) => this.plan.describe(dims, place.desc.type, layout);
-    return { count, picture: viewOf([1, together, height, width]), gate: viewOf([1, together, 1, 1]) };
+    return {
+      count: isLast ? parts : 1,
+      picture: viewOf([pictures, together, height, width]),
+      gate: viewOf([pictures, together, 1, 1]),
+    };
   }
 
   /** `[N,C,1,1]` in the layout of its `picture`: the same memory if blocks are full. */

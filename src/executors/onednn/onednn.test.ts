@@ -260,6 +260,59 @@ if (typeof float32 !== "string") {
     await executable.dispose();
   });
 
+  test("onednn: with channels last, the gate's gradient goes through memory once, by parts of the batch that stay in a cache", () => {
+    for (const [batch, side, parts] of [
+      [6, 60, 3],
+      [5, 60, 5],
+      [6, 12, 1],
+    ] as const) {
+      const builder = new GraphBuilder("gate");
+      const [branch, dy] = [
+        builder.input("branch", [batch, 32, side, side]),
+        builder.input("dy", [batch, 32, side, side]),
+      ];
+      const gate = builder.input("gate", [batch, 32, 1, 1]);
+      const [dgate, dbranch] = builder.apply("seScaleBackward", "scale", [gate, branch, dy], {});
+      for (const value of [dgate, dbranch]) builder.output(value.name, value);
+      const graph = builder.build();
+      const inputs = new Map(graph.inputs.map(({ name, type }, i) => [name, formulaTensor("weight", type.shape, i)]));
+      const api = openApi();
+      try {
+        const {
+          plan,
+          inputs: into,
+          outputs,
+        } = lower(api, graph, new Map(), {
+          ...{ live: true, type: "f32", layout: "channelsLast" },
+        });
+        for (const [name, data] of into) data.set(inputs.get(name)!.data);
+        for (const { run } of plan.steps) assert.equal(run(), 0);
+        const { branch: x, dy: y } = Object.fromEntries(inputs) as Record<string, { data: Float32Array }>;
+        const sums = Float64Array.from({ length: batch * 32 }, (_, at) => {
+          let sum = 0;
+          for (let i = at * side ** 2; i < (at + 1) * side ** 2; i++) sum += x!.data[i]! * y!.data[i]!;
+          return sum;
+        });
+        assertClose(outputs.get(dgate.name)!.data, sums, 1e-4, `${batch} pictures of ${side}`);
+        if (plan.layout.startsWith("channelsLast 16")) {
+          assert.equal(plan.steps.filter(({ kind }) => kind === "pooling inference").length, parts);
+        }
+      } finally {
+        api.dispose();
+      }
+    }
+  });
+
+  test("onednn: a gate, its shortcut and its ReLU are one call for the whole batch, in either layout", () => {
+    const graph = lossGraph(model("se-resnet-8"), { batch: 4, imageSize: 16 });
+    for (const layout of planLayouts) {
+      const api = openApi();
+      const { plan } = lower(api, graph, formulaWeights(graph), { live: true, type: "f32", layout });
+      api.dispose();
+      assert.equal(plan.steps.filter(({ kind }) => kind.startsWith("binary")).length, 3, layout);
+    }
+  });
+
   test("onednn: at inference bias, shortcut and ReLU are done by the convolution before them", () => {
     const graph = inferenceGraph(model("resnet-20", 10), { batch: 4, imageSize: 32 });
     const program = runPasses({ graph, weights: formulaWeights(graph) }, inferencePasses);

@@ -78,7 +78,7 @@ test("short steps are not judged by a few of them", () => {
 test("a trainer that changes its threads takes its weights along, and is freed whatever it has become", async () => {
   const events: string[] = [];
   let cpu = 0;
-  const plan = { steps: 0, arenaBytes: 0, layout: "", reorders: [] };
+  const plan = { steps: 0, arenaBytes: 0, layout: "", reorders: [], reorderedBytes: 0 };
   const create = (threads: number) => {
     const note = (what: string) => async () => {
       events.push(`${what} ${threads}`);
@@ -122,7 +122,7 @@ test("an executable that changes its threads is made anew, in turn with the runs
   const events: string[] = [];
   let [clock, cpu] = [0, 0];
   mock.method(performance, "now", () => clock);
-  const plan = { steps: 0, arenaBytes: 0, layout: "", reorders: [] };
+  const plan = { steps: 0, arenaBytes: 0, layout: "", reorders: [], reorderedBytes: 0 };
   const create = (threads: number) => {
     const dispose = async () => void events.push(`free ${threads}`);
     const run = async () => {

@@ -66,8 +66,19 @@ export interface BoundPlan {
   readonly arenaBytes: number;
   /** See `PlanFacts`. */
   readonly layout: string;
-  /** The remaining layout conversions of activations, by the operations that need them. */
+  /** See `PlanFacts`. */
   readonly reorders: readonly string[];
+  readonly reorderedBytes: number;
+}
+
+/** A conversion of an activation's layout, or its type. */
+export interface Reorder {
+  /** The operation that needs it. */
+  readonly name: string;
+  readonly src: Desc;
+  readonly dst: Desc;
+  /** The step's index. */
+  readonly step: number;
 }
 
 export interface BoundStep {
@@ -81,7 +92,7 @@ export interface BoundStep {
 export class PlanBuilder {
   readonly api: Api;
   readonly standing: Standing;
-  readonly reorders: string[] = [];
+  readonly reorders: Reorder[] = [];
   readonly #descs = new Map<string, Desc>();
   readonly #steps: Step[] = [];
   /** How many of the first steps are repeated for parts of the batch, and the number of parts. */
@@ -206,8 +217,8 @@ export class PlanBuilder {
 
   /** Copies a value; layout or type may differ. */
   copy(name: string, from: Place, into: Place): void {
+    this.reorders.push({ name, src: from.desc, dst: into.desc, step: this.#steps.length });
     this.copyWeight(name, from, into);
-    this.reorders.push(name);
   }
 
   /** The same for weights and their gradients, which do not count as activations. */
@@ -261,7 +272,11 @@ export class PlanBuilder {
       aside: { load: load.map(bound), check: check.map(bound), update: update.map(bound), store: store.map(bound) },
       arenaBytes: arena.bytes,
       layout: `${this.standing.layout} ${this.standing.block ?? ""}`,
-      reorders: this.reorders,
+      reorders: this.reorders.map(({ name }) => name),
+      reorderedBytes: this.reorders.reduce(
+        (sum, { dst, step }) => sum + (step < steps ? parts : 1) * this.api.sizeOf(dst),
+        0,
+      ),
     };
   }
 

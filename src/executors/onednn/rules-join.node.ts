@@ -21,11 +21,12 @@ export const scale: Rule<"scale"> = (lowering, node) => {
   const { plan, api } = lowering;
   const [gate, x] = node.inputs as [Value, Value];
   const { shape } = x.type;
-  const { count, picture, gate: gateOf } = lowering.pictures(shape);
+  // A picture, or one number for each of its channels: with channels last, the library adds that to one picture at a time.
+  const isSumOfChannels = node.sum !== undefined && !sameShape(node.sum.type.shape, shape);
+  const { count, picture, gate: gateOf } = lowering.pictures(shape, isSumOfChannels ? shape[0] : 1);
   const whole = { src: lowering.get(x), factor: lowering.get(gate), sum: node.sum && lowering.get(node.sum) };
   const dst = lowering.make(node.outputs[0]!);
-  // A picture, or one number for each of its channels.
-  const sumOf = node.sum !== undefined && sameShape(node.sum.type.shape, shape) ? picture : gateOf;
+  const sumOf = isSumOfChannels ? gateOf : picture;
   const [src, operand, into] = [picture(whole.src), gateOf(whole.factor), picture(dst)];
   const added = whole.sum && sumOf(whole.sum);
   const postOps = postOpsOf(node, added);
@@ -76,28 +77,45 @@ function depthwiseProduct(lowering: Lowering, node: FusedNode<"gateGradient">): 
   plan.run(node.name, api.primitive(node.name, spec), reads, { [Arg.dst]: dst });
 }
 
+/** Bytes of products that stay in a processor's cache until they are added up. */
+const productBytes = 2 ** 20;
+
 /**
- * With channels last there is no fast depthwise code either: computes the products, then their mean over the positions
- * times the number of these. Products of bf16 are rounded to bf16, since the library writes them in float32 with its
- * reference code only, hundreds of times slower (docs/log.md); they are added up in float32.
+ * With channels last the library's code for that is no faster than two steps over parts of the batch that stay in the
+ * cache, so that memory is passed over once: the products, then their mean over the positions; in the end, times the
+ * number of these. Products of bf16 are rounded to bf16, since the library writes them in float32 with its reference
+ * code only, hundreds of times slower (docs/log.md); they are added up in float32.
  */
 function productAndMean(lowering: Lowering, node: FusedNode<"gateGradient">): void {
   const { plan, api } = lowering;
   const { name } = node;
   const [branch, dy] = node.inputs as [Value, Value];
-  const [from, gradient] = [lowering.get(branch), lowering.get(dy)];
-  const products = plan.place(from.desc);
-  const multiply = { primitive: "binary", algorithm: "mul", src: from.desc, operand: gradient.desc } as const;
-  const product = api.primitive(name, { ...multiply, dst: products.desc });
-  plan.run(name, product, { [Arg.src]: from, [Arg.operand]: gradient }, { [Arg.dst]: products });
-  const sums = lowering.make(node.outputs[0]!);
   const { shape } = branch.type;
-  const means = plan.place(plan.describe(sums.desc.dims, from.desc.type, plan.layoutOf(shape)));
-  const mean = api.primitive(name, meanOverPositions(products.desc, means.desc));
-  plan.run(name, mean, { [Arg.src]: products }, { [Arg.dst]: means });
+  const [from, gradient] = [lowering.get(branch), lowering.get(dy)];
+  const parts = partsWithin(productBytes, shape[0]!, api.sizeOf(from.desc));
+  const { count, picture, gate } = lowering.pictures(shape, parts);
+  const [desc, other] = [picture(from), picture(gradient)];
+  const products = plan.place(desc);
+  const multiply = { primitive: "binary", algorithm: "mul", src: desc, operand: other, dst: desc } as const;
+  const product = api.primitive(name, multiply);
+  const means = plan.place(plan.describe([shape[0]!, shape[1]!, 1, 1], desc.type, "channelsLast"));
+  const mean = api.primitive(name, meanOverPositions(desc, gate(means)));
+  for (let i = 0; i < count; i++) {
+    const reads = { [Arg.src]: plan.part(from, desc, i), [Arg.operand]: plan.part(gradient, other, i) };
+    plan.run(name, product, reads, { [Arg.dst]: products });
+    plan.run(name, mean, { [Arg.src]: products }, { [Arg.dst]: plan.part(means, gate(means), i) });
+  }
+  const sums = lowering.make(node.outputs[0]!);
   const alpha = shape[2]! * shape[3]!;
   const times = { primitive: "eltwise", pass: "forward", algorithm: "linear", data: sums.desc, alpha } as const;
   plan.run(name, api.primitive(name, times), { [Arg.src]: plan.as(means, sums.desc) }, { [Arg.dst]: sums });
+}
+
+/** Into how many equal parts a batch is divided so that each has at most `most` bytes, or one picture. */
+function partsWithin(most: number, batch: number, bytes: number): number {
+  let parts = Math.min(batch, Math.ceil(bytes / most));
+  while (batch % parts !== 0) parts++;
+  return parts;
 }
 
 export const concat: Rule<"concat"> = (lowering, node) => {

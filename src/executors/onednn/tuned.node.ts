@@ -9,7 +9,7 @@ import * as z from "../../schema.ts";
 import { planLayouts } from "./spec.ts";
 
 /** Incremented when convolutions are planned differently, which invalidates earlier measurements. */
-export const plans = 3;
+export const plans = 4;
 
 const foundSchema = z
   .object({
@@ -24,8 +24,15 @@ const foundSchema = z
     threads: z.number(),
     /** Index of the chosen way. */
     chosen: z.int().check(z.gte(0)),
-    /** Milliseconds per thread for the convolutions measured. */
-    ways: z.array(z.object({ library: z.string(), layout: z.enum(planLayouts), milliseconds: z.number() })),
+    /** Milliseconds per thread for the convolutions, and for the reorders, if they were counted. */
+    ways: z.array(
+      z.object({
+        library: z.string(),
+        layout: z.enum(planLayouts),
+        milliseconds: z.number(),
+        reorders: z.exactOptional(z.object({ count: z.int(), bytes: z.number(), milliseconds: z.number() })),
+      }),
+    ),
   })
   .check(z.refine(({ chosen, ways }) => chosen < ways.length, "one of the ways", ["chosen"]));
 
@@ -94,10 +101,19 @@ const wayName = ({ library, layout }: Found["ways"][number]): string => `oneDNN 
 
 /** One line about the choice and its alternatives. */
 export function tell({ graph, input, purpose, type, threads, chosen, ways }: Found): string {
-  const told = ways.map((way) => `${wayName(way)}, ${Number(way.milliseconds.toPrecision(3))} ms`);
+  const told = ways.map((way) => `${wayName(way)}, ${short(way.milliseconds)} ms${reordersText(way)}`);
   const others = told.filter((_, way) => way !== chosen);
   return `${graph}, ${input.join("x")}, ${purpose} in ${type}, ${threads} ${threads === 1 ? "thread" : "threads"}: ${[told[chosen], ...others].join("; ")}`;
 }
+
+function reordersText({ reorders }: Found["ways"][number]): string {
+  if (reorders === undefined) return "";
+  const { count, bytes, milliseconds } = reorders;
+  if (count === 0) return " and no reorders";
+  return ` and ${short(milliseconds)} for ${count} ${count === 1 ? "reorder" : "reorders"} of ${short(bytes / 1e6)} MB`;
+}
+
+const short = (value: number): number => Number(value.toPrecision(3));
 
 /** A network's measurements together. */
 export interface Summary {

@@ -1,26 +1,28 @@
 /**
- * Chooses the oneDNN library and the layout of pictures for a graph: by which have fast code on this processor, or,
- * where that does not decide, by measuring the graph's convolutions once and remembering the result.
+ * Chooses the oneDNN library and the layout of pictures for a graph. Which have fast code on this processor decides
+ * first; then, for small graphs, which layout has fewer bytes reordered, and for others the time that the dearest
+ * convolutions and the reorders of the whole plan take, measured once and remembered.
  */
 
 import { cpus } from "node:os";
 import { SenetError } from "../../errors.ts";
-import { GraphBuilder } from "../../ir/builder.ts";
-import type { Graph, Node, Value } from "../../ir/graph.ts";
-import { GraphUses } from "../../ir/uses.ts";
-import { type Shape, sizeOf, zeros } from "../../tensor.ts";
+import type { Graph } from "../../ir/graph.ts";
 import { Grade, gradeOf } from "./api.node.ts";
 import { openApi } from "./engine.node.ts";
-import { formatVersion, type Library, setThreads, threadMilliseconds } from "./library.node.ts";
-import { lower } from "./lower.node.ts";
+import { formatVersion, type Library, setThreads } from "./library.node.ts";
+import {
+  alone,
+  costOf,
+  countedReorders,
+  dearest,
+  isPicture,
+  isTraining,
+  timedReorders,
+  timesOf,
+  type Way,
+} from "./measuring.node.ts";
 import { type ElementType, layoutOf, type PlanLayout, planLayouts } from "./spec.ts";
 import { type Found, plans, recall, remember } from "./tuned.node.ts";
-
-/** A way to compute a graph. */
-export interface Way {
-  readonly library: Library;
-  readonly layout: PlanLayout;
-}
 
 export interface Question {
   /** The first one is used if nothing decides. */
@@ -36,7 +38,27 @@ const layoutVariable = "SENET_ONEDNN_LAYOUT";
 
 export function chooseWay(question: Question): Way {
   const ways = possibleWays(question);
-  return ways.length > 1 && isWorthwhile(question.graph) ? measuredWay(question, ways) : ways[0]!;
+  if (ways.length === 1) return ways[0]!;
+  return isWorthwhile(question.graph) ? measuredWay(question, ways) : leastReordered(question, ways);
+}
+
+/** Of the first library's layouts, the one with fewer bytes reordered; the usual one if they have the same. */
+export function leastReordered({ graph, type }: Question, ways: readonly Way[]): Way {
+  const usual = ways[0]!;
+  const layouts = ways.filter(({ library }) => library === usual.library);
+  // Pictures that all stand in the layout need no reorders but of the plan's inputs and results.
+  if (layouts.length === 1 || standsIn(usual, graph)) return usual;
+  const bytes = layouts.map((way) => countedReorders(way, graph, type).bytes);
+  return layouts[bytes.indexOf(Math.min(...bytes))]!;
+}
+
+/** Whether the layout has a place for every picture that is computed. */
+function standsIn({ library, layout }: Way, { nodes }: Graph): boolean {
+  const api = openApi(library);
+  const { block } = api;
+  api.dispose();
+  const pictures = nodes.flatMap(({ outputs }) => outputs.map(({ type }) => type.shape)).filter(isPicture);
+  return pictures.every((shape) => layoutOf(shape, { layout, block }) !== "plain");
 }
 
 /** The ways worth measuring, the usual one first. */
@@ -65,8 +87,7 @@ function saidLayout(): PlanLayout | undefined {
 }
 
 /** Small graphs are not worth measuring, and the result would be random. */
-const isWorthwhile = (graph: Graph): boolean =>
-  dearest(graph).reduce((sum, convolution) => sum + costOf(convolution), 0) > 1e9;
+const isWorthwhile = (graph: Graph): boolean => dearest(graph).all > 1e9;
 
 interface Served {
   readonly isServed: boolean;
@@ -124,9 +145,8 @@ const patience = 20_000;
 /** The way measured to be fastest for this processor and graph, now or earlier. */
 export function measuredWay(question: Question, ways: readonly Way[] = possibleWays(question)): Way {
   const { graph, type, threads } = question;
-  const convolutions = dearest(graph);
-  const first = ways[0]!;
-  if (convolutions.length === 0) return first;
+  const { convolutions } = dearest(graph);
+  if (convolutions.length === 0) return ways[0]!;
   const facts = {
     processor: cpus()[0]?.model.trim() ?? "unknown",
     purpose: isTraining(graph) ? "training" : "inference",
@@ -136,135 +156,78 @@ export function measuredWay(question: Question, ways: readonly Way[] = possibleW
   const names = ways.map(({ library, layout }) => ({ library: formatVersion(library.version), layout }));
   // Processors of several kinds may have one name, and a library may be told to use less of one.
   const isas = ways.map(({ library }) => library.isa);
-  const key = JSON.stringify([plans, facts, isas, names, convolutions.map(({ key, count }) => [key, count])]);
+  const key = JSON.stringify([plans, facts, isas, names, picturesOf(graph)]);
   const before = recall(key);
   if (before !== undefined && before.ways.length === ways.length) return ways[before.chosen]!;
-  const milliseconds = ways.map(() => 0);
-  const begin = performance.now();
   // Measures one thread's part of the work in processor time: on a busy machine threads wait for each other, whichever
   // code they run.
   setThreads(1);
   try {
-    for (const convolution of convolutions) {
-      const times = timesOf(ways, alone(convolution, threads), type, convolution.isTraining);
-      for (const [way, time] of times.entries()) milliseconds[way]! += convolution.count * time;
-      // A machine that is so busy keeps its user waiting: the dearest have to tell.
-      if (performance.now() - begin > patience) break;
-    }
+    const measured = measure(question, ways);
+    const { chosen } = measured;
+    remember(key, {
+      ...facts,
+      plans,
+      graph: graph.name,
+      input: [...graph.inputs[0]!.type.shape],
+      chosen,
+      ways: names.map((name, way) => ({ ...name, ...measured.ways[way]! })),
+    });
+    return ways[chosen]!;
   } finally {
     setThreads(threads);
   }
-  const least = milliseconds.indexOf(Math.min(...milliseconds));
-  const chosen = milliseconds[least]! < worth * milliseconds[0]! ? least : 0;
-  const found: Found = {
-    ...facts,
-    plans,
-    graph: graph.name,
-    input: [...graph.inputs[0]!.type.shape],
-    chosen,
-    ways: names.map((name, way) => ({ ...name, milliseconds: milliseconds[way]! })),
-  };
-  remember(key, found);
-  return ways[chosen]!;
 }
 
-interface Convolution {
-  readonly key: string;
-  readonly node: Node<"conv2d">;
-  /** Whether its gradients are needed too. */
-  readonly isTraining: boolean;
-  /** Set for eight bits, with the input's signedness. */
-  readonly eightBits: { readonly signed: boolean } | undefined;
-  readonly count: number;
+/** What a plan depends on: the operations on pictures. The head, with its number of classes, makes no difference. */
+const picturesOf = ({ nodes }: Graph) =>
+  nodes
+    .map(({ op, attrs, inputs, outputs }) => ({ op, attrs, shapes: [...inputs, ...outputs].map(({ type }) => type) }))
+    .filter(({ shapes }) => shapes.some(({ shape }) => isPicture(shape)))
+    .map(({ op, attrs, shapes }) => [op, attrs, shapes.map(({ dtype, shape }) => [dtype, shape])]);
+
+interface Measured {
+  readonly chosen: number;
+  readonly ways: readonly Pick<Found["ways"][number], "milliseconds" | "reorders">[];
 }
 
-/** Number of kinds of convolutions to measure: those with the most multiply-adds. */
-const most = 6;
-
-const isTraining = ({ nodes }: Graph): boolean => nodes.some(({ op }) => op === "conv2dBackwardWeight");
-
-function dearest(graph: Graph): Convolution[] {
-  const forTraining = isTraining(graph);
-  const uses = new GraphUses(graph);
-  const found = new Map<string, Convolution>();
-  for (const node of graph.nodes) {
-    if (node.op !== "conv2d" || sizeOf(node.outputs[0]!.type.shape.slice(2)) === 1) continue;
-    const source = uses.maker(node.inputs[0]!, "dequantize")?.inputs[0]?.type.dtype;
-    const eightBits = source && { signed: source === "int8" };
-    const shapes = node.inputs.slice(0, 2).map(({ type }) => type.shape);
-    const key = JSON.stringify([shapes, node.attrs, forTraining, source]);
-    const count = (found.get(key)?.count ?? 0) + 1;
-    found.set(key, { key, node, isTraining: forTraining, eightBits, count });
+function measure({ graph, type, threads }: Question, ways: readonly Way[]): Measured {
+  const { all, convolutions } = dearest(graph);
+  const sums = ways.map(() => 0);
+  let done = 0;
+  const begin = performance.now();
+  for (const convolution of convolutions) {
+    const times = timesOf(ways, alone(convolution, threads), type, convolution.isTraining);
+    for (const [way, time] of times.entries()) sums[way]! += convolution.count * time;
+    done += costOf(convolution);
+    // A machine that is so busy keeps its user waiting: the dearest have to tell.
+    if (performance.now() - begin > patience) break;
   }
-  return [...found.values()].sort((a, b) => costOf(b) - costOf(a)).slice(0, most);
+  // The other convolutions count as if they ran at the same rate.
+  const milliseconds = sums.map((sum) => (sum * all) / done);
+  const reordersOf = (way: Way) => {
+    const reorders = timedReorders(way, graph, type);
+    return { ...reorders, milliseconds: reorders.milliseconds / threads };
+  };
+  const { chosen, reorders } = fastest(milliseconds, (way) => reordersOf(ways[way]!));
+  return {
+    chosen,
+    ways: milliseconds.map((time, way) => ({ milliseconds: time, ...(reorders[way] && { reorders: reorders[way] }) })),
+  };
 }
-
-/** Multiply-adds. */
-const costOf = ({ node, count }: Convolution): number =>
-  count * sizeOf(node.outputs[0]!.type.shape) * sizeOf(node.inputs[1]!.type.shape.slice(1));
 
 /**
- * Milliseconds of a graph's convolutions in each way; the minimum of a few alternating runs.
- * @param live whether weights change between runs
+ * The way that is fastest by its convolutions and reorders together. Only the usual way's reorders are counted, and
+ * those of others whose convolutions alone are fast enough: that takes a whole plan.
  */
-function timesOf(ways: readonly Way[], graph: Graph, type: ElementType, live: boolean): number[] {
-  const weights = new Map(graph.parameters.map(({ name, type: { dtype, shape } }) => [name, zeros(dtype, shape)]));
-  const apis = ways.map(({ library }) => openApi(library));
-  try {
-    const plans = ways.map(({ layout }, way) => lower(apis[way]!, graph, weights, { live, type, layout }).plan);
-    for (const plan of plans) for (const { run } of plan.aside.load) run();
-    const least = ways.map(() => Number.POSITIVE_INFINITY);
-    for (let round = 0; round < 3; round++) {
-      for (const [way, plan] of plans.entries()) {
-        let time = 0;
-        for (const { kind, run } of plan.steps) {
-          const start = threadMilliseconds();
-          run();
-          if (kind.includes("convolution")) time += threadMilliseconds() - start;
-        }
-        least[way] = Math.min(least[way]!, time);
-      }
-    }
-    return least;
-  } finally {
-    for (const api of apis) api.dispose();
-  }
-}
-
-/** A graph with one convolution on one of `parts` parts of the batch, with gradients if needed. */
-function alone({ node: { inputs, outputs, attrs }, isTraining, eightBits }: Convolution, parts: number): Graph {
-  const partOf = ({ type: { shape } }: Value): Shape => [Math.ceil(shape[0]! / parts), ...shape.slice(1)];
-  const pictures = partOf(inputs[0]!);
-  const filters = inputs[1]!.type.shape;
-  const builder = new GraphBuilder("a convolution");
-  const x = builder.input("x", pictures);
-  if (eightBits !== undefined) {
-    // The results are not used.
-    const scale = 1 / 32;
-    const bits = builder.apply("quantize", "x.quantize", [x], { scale, signed: eightBits.signed });
-    const w = builder.parameter("w", filters, "weight", "int8");
-    const scales = builder.parameter("w.scale", [filters[0]!], "gamma");
-    const y = builder.apply(
-      "conv2d",
-      "y",
-      [
-        builder.apply("dequantize", "x.dequantize", [bits], { scale }),
-        builder.apply("dequantizeWeight", "w.dequantize", [w, scales], {}),
-      ],
-      attrs,
-    );
-    const rounded = builder.apply("quantize", "y.quantize", [y], { scale, signed: true });
-    builder.output("y", builder.apply("dequantize", "y.dequantize", [rounded], { scale }));
-    return builder.build();
-  }
-  const w = builder.parameter("w", filters, "weight");
-  builder.output("y", builder.apply("conv2d", "y", [x, w], attrs));
-  if (isTraining) {
-    const dy = builder.input("dy", partOf(outputs[0]!));
-    const dx = builder.apply("conv2dBackwardInput", "dx", [dy, w], { ...attrs, inputShape: pictures });
-    builder.output("dx", dx);
-    const dw = builder.apply("conv2dBackwardWeight", "dw", [x, dy], { ...attrs, weightShape: filters });
-    builder.output("dw", dw);
-  }
-  return builder.build();
+export function fastest<T extends { readonly milliseconds: number }>(
+  convolutions: readonly number[],
+  reordersOf: (way: number) => T,
+): { readonly chosen: number; readonly reorders: readonly (T | undefined)[] } {
+  const usual = reordersOf(0);
+  const bar = worth * (convolutions[0]! + usual.milliseconds);
+  const reorders = convolutions.map((time, way) => (way === 0 ? usual : time < bar ? reordersOf(way) : undefined));
+  const totals = convolutions.map((time, way) => time + (reorders[way]?.milliseconds ?? 0));
+  const least = totals.indexOf(Math.min(...totals));
+  return { chosen: totals[least]! < bar ? least : 0, reorders };
 }

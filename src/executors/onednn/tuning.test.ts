@@ -6,13 +6,23 @@ import { temporaryFolder } from "../../../tests/command.ts";
 import { onednnOrReason } from "../../../tests/onednn.ts";
 import { differentiate } from "../../autodiff/differentiate.ts";
 import { inEightBits } from "../../evaluate/speed.node.ts";
+import { GraphBuilder } from "../../ir/builder.ts";
 import { inferencePasses, runPasses } from "../../passes/index.ts";
 import { initialWeights } from "../../weights/init.ts";
 import { inferenceGraph, lossGraph, model } from "../../zoo/index.ts";
 import { onednnLibrary } from "./engine.node.ts";
-import { candidates, formatVersion, type Library, versionFor } from "./library.node.ts";
+import { candidates, formatVersion, hasIsa, type Library, versionFor } from "./library.node.ts";
+import { countedReorders, timedReorders } from "./measuring.node.ts";
 import { allFound, type Found, forget, summariesOf, tell } from "./tuned.node.ts";
-import { chooseWay, layoutServed, measuredWay, possibleWays, type Question } from "./tuning.node.ts";
+import {
+  chooseWay,
+  fastest,
+  layoutServed,
+  leastReordered,
+  measuredWay,
+  possibleWays,
+  type Question,
+} from "./tuning.node.ts";
 
 const reason = onednnOrReason("float32");
 const skip = typeof reason === "string" && reason;
@@ -61,7 +71,7 @@ test("a layout is measured once for a graph, remembered, measured again where wh
   );
   assert.ok(found!.ways.every(({ milliseconds }) => milliseconds > 0));
   const told =
-    /^se-resnet-8, 1x3x8x8, inference in f32, 1 thread: oneDNN \d\.\S+ (in blocks|channels last), \S+ ms; oneDNN /;
+    /^se-resnet-8, 1x3x8x8, inference in f32, 1 thread: oneDNN \d\.\S+ (in blocks|channels last), \S+ ms( and no reorders| and \S+ for \d+ reorders? of \S+ MB)?; oneDNN /;
   assert.match(tell(found!), told);
   const other = 1 - found!.chosen;
   writeFileSync(onlyFile(), JSON.stringify({ ...found, chosen: other }));
@@ -117,7 +127,7 @@ test("measurements are told together, network by network", () => {
     ...{ library: "2.6.3", layout, milliseconds: 1 },
   }));
   const one = (graph: string, chosen: number, batch: number): Found => ({
-    ...{ plans: 3, processor: "p", graph, input: [batch, 3, 8, 8], purpose: "inference", type: "f32", threads: 1 },
+    ...{ plans: 4, processor: "p", graph, input: [batch, 3, 8, 8], purpose: "inference", type: "f32", threads: 1 },
     ...{ chosen, ways: [blocks!, last!] },
   });
   assert.deepEqual(summariesOf([one("a", 0, 1), one("b", 1, 1), one("b", 0, 2), one("b", 1, 3)]), [
@@ -131,6 +141,79 @@ test("measurements are told together, network by network", () => {
     },
     { graph: "a", count: 1, chosen: [["oneDNN 2.6.3 in blocks", 1]] },
   ]);
+});
+
+/** Three convolutions of 24 channels, which no blocks of 16 hold, or of as many as wanted. */
+function convolutions(channels = 24) {
+  const builder = new GraphBuilder("odd");
+  let x = builder.input("x", [2, 3, 12, 12]);
+  for (const [i, from] of [3, channels, channels].entries()) {
+    const w = builder.parameter(`w${i}`, [channels, from, 3, 3], "weight");
+    x = builder.apply(
+      "relu",
+      `relu${i}`,
+      [builder.apply("conv2d", `y${i}`, [x, w], { stride: 1, pad: 1, groups: 1 })],
+      {},
+    );
+  }
+  builder.output("mean", builder.apply("globalAvgPool", "mean", [x], {}));
+  return builder.build();
+}
+
+test("what a layout has to reorder is counted in the whole plan, and decides where nothing is measured", {
+  skip,
+}, (t) => {
+  const odd = question({ graph: convolutions() });
+  const ways = possibleWays(odd);
+  if (ways.length === 1) return t.skip("the library has one layout here");
+  const [blocks, last] = ways.map((way) => countedReorders(way, odd.graph, odd.type));
+  if (!hasIsa(ways[0]!.library.isa, "avx512")) return t.skip("blocks of 8 hold them");
+  // Into and out of each but the first convolution; with channels last at most around the first.
+  assert.ok(
+    blocks!.count >= 4 && last!.count <= 2,
+    `${blocks!.count} reorders in blocks, ${last!.count} with channels last`,
+  );
+  assert.ok(blocks!.bytes > 2 * last!.bytes && blocks!.bytes >= 4 * 4 * 2 * 24 * 12 * 12);
+  assert.equal(leastReordered(odd, ways).layout, "channelsLast");
+  assert.equal(chooseWay(odd).layout, "channelsLast");
+  assert.deepEqual(allFound(), [], "nothing was measured");
+  const even = question({ graph: convolutions(32) });
+  assert.equal(countedReorders(ways[0]!, even.graph, even.type).count, 0);
+  assert.equal(chooseWay(even).layout, "blocks");
+  assert.ok(timedReorders(ways[0]!, odd.graph, odd.type).milliseconds > 0);
+});
+
+test("reorders count where a choice is measured, for ways whose convolutions alone are fast enough", { skip }, () => {
+  const asked = (convolutions: readonly number[], reorders: readonly number[]) => {
+    const counted: number[] = [];
+    const { chosen } = fastest(convolutions, (way) => {
+      counted.push(way);
+      return { milliseconds: reorders[way]! };
+    });
+    return [chosen, counted];
+  };
+  assert.deepEqual(asked([10, 9.9], [0, 0]), [0, [0]], "not worth the change");
+  assert.deepEqual(asked([10, 8], [0, 0]), [1, [0, 1]]);
+  assert.deepEqual(asked([10, 8], [0, 1]), [0, [0, 1]], "its reorders make it slower");
+  assert.deepEqual(asked([10, 9.9], [5, 0]), [1, [0, 1]], "those of the usual way do");
+  assert.deepEqual(asked([10, 12, 9, 8], [5, 0, 1, 4]), [2, [0, 1, 2, 3]]);
+  const odd = question({ graph: convolutions() });
+  measuredWay(odd);
+  const [found] = allFound();
+  const { count, bytes } = countedReorders(possibleWays(odd)[0]!, odd.graph, odd.type);
+  const { milliseconds, ...counted } = found!.ways[0]!.reorders!;
+  assert.deepEqual(counted, { count, bytes });
+  assert.ok(count === 0 || milliseconds > 0);
+  if (count > 0) assert.match(tell(found!), / ms and \S+ for \d+ reorders? of \S+ MB/);
+});
+
+test("a measurement holds for any number of classes, but not for other pictures", { skip }, () => {
+  const graphOf = (classes: number, imageSize = 8) =>
+    inferenceGraph(model("se-resnet-8", classes), { batch: 1, imageSize });
+  for (const graph of [graphOf(4), graphOf(10)]) measuredWay(question({ graph }));
+  assert.equal(allFound().length, 1);
+  measuredWay(question({ graph: graphOf(4, 12) }));
+  assert.equal(allFound().length, 2);
 });
 
 test("a network in eight bits is measured in eight bits", { skip }, () => {
