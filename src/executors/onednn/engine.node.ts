@@ -4,7 +4,8 @@ import { instructionSets } from "../../machine.node.ts";
 import { Api } from "./api.node.ts";
 import { dialectV2 } from "./api-v2.node.ts";
 import { dialectV3 } from "./api-v3.node.ts";
-import { hasEightBits, hasIsa, type Library, loadLibrary, versionFor } from "./library.node.ts";
+import { formatVersion, hasEightBits, hasIsa, type Library, loadLibrary, versionFor } from "./library.node.ts";
+import { survivesChannelsLast } from "./probe.node.ts";
 import type { ElementType } from "./spec.ts";
 
 let loaded: readonly Library[] | undefined;
@@ -39,6 +40,18 @@ export const hasTiles = (): boolean => onednnLibraries().some(({ isa }) => hasIs
 
 /** In lines, what would make it faster on this processor. */
 export function advice(): readonly string[] {
+  return [
+    ...adviceOnTiles(),
+    ...onednnLibraries()
+      .filter((library) => !survivesChannelsLast(library))
+      .map(onlyInBlocks),
+  ];
+}
+
+const onlyInBlocks = ({ version }: Library): string =>
+  `oneDNN ${formatVersion(version)} computes in blocks only: with channels last it ends the process on this processor (a virtual machine that hides its caches?)`;
+
+function adviceOnTiles(): readonly string[] {
   const majors = onednnLibraries().map(({ version }) => version.major);
   if (!hasTiles()) {
     const has = instructionSets().includes("amx_bf16");

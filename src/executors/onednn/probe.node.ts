@@ -1,12 +1,14 @@
-/** Checks that a library can be loaded without crashing the process, as a truncated or wrong file would. */
+/** Checks in another process what could end this one: loading a truncated or wrong file, and a layout of pictures. */
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, fstatSync, openSync, readSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import { cpus } from "node:os";
 import { join } from "node:path";
 import { SenetError } from "../../errors.ts";
 import { cacheFolder } from "../../files/cache.node.ts";
 import { makeFoldersSync, READ_FLAGS } from "../../files/files.node.ts";
+import type { Library } from "./library.node.ts";
 
 /**
  * Loads the library in a separate process first, and remembers success as long as the file stays the same.
@@ -26,17 +28,42 @@ export function probe(path: string): void {
   if (mark !== undefined) remember(mark);
 }
 
+/**
+ * Whether a process survives that asks a library of version 3 for usual convolutions with channels last; success is
+ * remembered. Where a virtual machine does not say what caches it has, version 3.7 divides by zero (docs/log.md).
+ */
+export function survivesChannelsLast({ path, version, isa }: Pick<Library, "path" | "version" | "isa">): boolean {
+  if (version.major < 3) return true;
+  const mark = markFor([path, version, isa, cpus()[0]?.model, process.version]);
+  if (existsSync(mark)) return true;
+  const survives = faultOfChild(path, askForChannelsLast) === undefined;
+  if (survives) remember(mark);
+  return survives;
+}
+
+const askForChannelsLast = `
+  for (const type of ["f32", "bf16"]) {
+    for (const [from, to, side] of [[256, 1024, 14], [1024, 512, 14], [512, 2048, 7]]) {
+      const [src, dst] = [from, to].map((channels) => api.describe([1, channels, side, side], type, "channelsLast"));
+      const weights = api.describe([to, from, 1, 1], type, "any");
+      const window = { strides: [1, 1], padLow: [0, 0], padHigh: [0, 0] };
+      api.primitiveIfServed("probe", { primitive: "convolution", pass: "forward", src, weights, dst, window });
+    }
+  }`;
+
 /** Path of the cache file that records that this library was loaded; undefined if the path is not a file. */
 function markOf(path: string): string | undefined {
   try {
     const file = realpathSync(path);
     const { size, mtimeMs, ino } = statSync(file);
-    const key = JSON.stringify([file, size, mtimeMs, ino, process.version]);
-    return join(cacheFolder(), `onednn-${createHash("sha256").update(key).digest("hex").slice(0, 32)}`);
+    return markFor([file, size, mtimeMs, ino, process.version]);
   } catch {
     return undefined;
   }
 }
+
+const markFor = (key: unknown): string =>
+  join(cacheFolder(), `onednn-${createHash("sha256").update(JSON.stringify(key)).digest("hex").slice(0, 32)}`);
 
 function remember(mark: string): void {
   try {
@@ -51,10 +78,11 @@ function remember(mark: string): void {
 const seconds = 20;
 
 /**
- * Loads it and creates an engine in a child process; returns why that failed. Errors that the library reports itself
- * are left to the actual loading.
+ * Loads it, creates an engine and uses it in a child process; returns why that failed. Errors that the library reports
+ * itself are left to the actual loading.
+ * @param use statements that use `api`
  */
-function faultOfChild(path: string): string | undefined {
+function faultOfChild(path: string, use = ""): string | undefined {
   const [library, engine] = ["./library.node.js", "./engine.node.js"].map(
     (name) => new URL(name, import.meta.url).href,
   );
@@ -63,7 +91,9 @@ function faultOfChild(path: string): string | undefined {
     try {
       const { open } = await import(${JSON.stringify(library)});
       const { openApi } = await import(${JSON.stringify(engine)});
-      openApi(open(${JSON.stringify(path)})).dispose();
+      const api = openApi(open(${JSON.stringify(path)}));
+      ${use}
+      api.dispose();
     } catch {}
     (await import("node:fs")).writeSync(1, ${JSON.stringify(said)});`;
   const { stdout, signal, status, error } = spawnSync(process.execPath, ["--input-type=module", "-e", script], {

@@ -110,7 +110,7 @@ function reordersText({ reorders }: Found["ways"][number]): string {
   if (reorders === undefined) return "";
   const { count, bytes, milliseconds } = reorders;
   if (count === 0) return " and no reorders";
-  return ` and ${short(milliseconds)} for ${count} ${count === 1 ? "reorder" : "reorders"} of ${short(bytes / 1e6)} MB`;
+  return ` and ${count} ${count === 1 ? "reorder" : "reorders"} of ${short(bytes / 1e6)} MB in ${short(milliseconds)} ms`;
 }
 
 const short = (value: number): number => Number(value.toPrecision(3));

@@ -21,6 +21,7 @@ import {
   timesOf,
   type Way,
 } from "./measuring.node.ts";
+import { survivesChannelsLast } from "./probe.node.ts";
 import { type ElementType, layoutOf, type PlanLayout, planLayouts } from "./spec.ts";
 import { type Found, plans, recall, remember } from "./tuned.node.ts";
 
@@ -102,7 +103,8 @@ function servedBy(library: Library, type: ElementType): Served {
   const key = `${library.path} ${type}`;
   let served = known.get(key);
   if (served === undefined) {
-    const [blocks, last] = planLayouts.map((layout) => implementationOf(library, type, layout));
+    const blocks = implementationOf(library, type, "blocks");
+    const last = survivesChannelsLast(library) ? implementationOf(library, type, "channelsLast") : undefined;
     served = { isServed: blocks !== undefined || last !== undefined, layout: layoutServed(blocks, last) };
     known.set(key, served);
   }
@@ -111,7 +113,8 @@ function servedBy(library: Library, type: ElementType): Served {
 
 /**
  * The only layout with fast code, or the only one with AMX tile code, judging by the library's names of its
- * implementations for a typical convolution. `undefined`: both are equally supported.
+ * implementations for a typical convolution. `undefined`: both are equally supported. Other code takes convolutions
+ * four to a hundred times as long (docs/engines.md), which fewer reorders do not make up for.
  */
 export function layoutServed(blocks: string | undefined, last: string | undefined): PlanLayout | undefined {
   const grade = (name: string | undefined) => (name === undefined ? Grade.reference : gradeOf(name));
