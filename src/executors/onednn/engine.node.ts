@@ -4,8 +4,7 @@ import { instructionSets } from "../../machine.node.ts";
 import { Api } from "./api.node.ts";
 import { dialectV2 } from "./api-v2.node.ts";
 import { dialectV3 } from "./api-v3.node.ts";
-import { formatVersion, hasEightBits, hasIsa, type Library, loadLibrary, versionFor } from "./library.node.ts";
-import { survivesChannelsLast } from "./probe.node.ts";
+import { hasEightBits, hasIsa, type Library, leftAlone, loadLibrary, versionFor } from "./library.node.ts";
 import type { ElementType } from "./spec.ts";
 
 let loaded: readonly Library[] | undefined;
@@ -38,18 +37,10 @@ export const hasBf16 = (): boolean => hasIsa(onednnLibrary().isa, "avx512Bf16");
 /** Whether it does so by tiles (AMX). */
 export const hasTiles = (): boolean => onednnLibraries().some(({ isa }) => hasIsa(isa, "amx"));
 
-/** In lines, what would make it faster on this processor. */
+/** In lines, what would make it faster on this processor, and which libraries are left alone. */
 export function advice(): readonly string[] {
-  return [
-    ...adviceOnTiles(),
-    ...onednnLibraries()
-      .filter((library) => !survivesChannelsLast(library))
-      .map(onlyInBlocks),
-  ];
+  return [...adviceOnTiles(), ...leftAlone()];
 }
-
-const onlyInBlocks = ({ version }: Library): string =>
-  `oneDNN ${formatVersion(version)} computes in blocks only: with channels last it ends the process on this processor (a virtual machine that hides its caches?)`;
 
 function adviceOnTiles(): readonly string[] {
   const majors = onednnLibraries().map(({ version }) => version.major);

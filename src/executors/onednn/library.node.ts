@@ -4,7 +4,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import koffi from "koffi";
 import { causeText, option, SenetError } from "../../errors.ts";
-import { probe, truncationOf } from "./probe.node.ts";
+import { faultOfTrial, probe, truncationOf } from "./probe.node.ts";
 import type { ElementType } from "./spec.ts";
 
 /** Address of a native object. */
@@ -92,7 +92,7 @@ export function loadLibrary(path: string | undefined = process.env[pathVariable]
     const files = filesOf(candidate);
     try {
       files.forEach(refuseCutOff);
-      return open(candidate);
+      return tried(open(candidate));
     } catch (cause) {
       reasons.push(`${candidate}: ${loadFault(cause)}`);
       if (cause instanceof SenetError) fault ??= cause;
@@ -106,11 +106,29 @@ function givenLibrary(path: string): Library {
   const where = `${pathVariable}=${path}`;
   try {
     probe(path);
-    return open(path);
+    return tried(open(path));
   } catch (cause) {
     if (!(cause instanceof SenetError)) throw unusable(where, loadFault(cause));
     throw new SenetError(cause.code, cause.what, { ...cause.details, where });
   }
+}
+
+/** Libraries that were found but fail their trial, in a line each. */
+const faulty = new Map<string, string>();
+
+export const leftAlone = (): readonly string[] => [...faulty.values()];
+
+/** @throws SenetError `executor` where the library fails its trial */
+function tried(library: Library): Library {
+  const fault = faultOfTrial(library);
+  if (fault === undefined) return library;
+  const { path, version } = library;
+  faulty.set(path, `oneDNN ${formatVersion(version)} (${path}) is left alone: ${fault}`);
+  throw new SenetError("executor", "this library of oneDNN cannot be used on this processor", {
+    where: path,
+    found: fault,
+    hint: "version 2 of oneDNN; on a virtual machine one that shows the processor's caches",
+  });
 }
 
 /** What the system's loader says, without what koffi says before it. */

@@ -20,6 +20,7 @@ import { openApi } from "./engine.node.ts";
 import { hasIsa } from "./library.node.ts";
 import { lower, lowerTraining } from "./lower.node.ts";
 import { type PlanLayout, planLayouts } from "./spec.ts";
+import { isRight } from "./trial.node.ts";
 
 const float32 = onednnOrReason("float32");
 if (typeof float32 === "string") test("onednn", { skip: float32 }, () => {});
@@ -239,6 +240,15 @@ if (typeof float32 !== "string") {
       }
     });
   }
+
+  test("onednn: a library's trial finds results that are wrong", async () => {
+    const right = openApi();
+    const wrong = openApi();
+    const call = wrong.call.bind(wrong);
+    wrong.call = (primitive, args) => (primitive.kind.endsWith("backwardData") ? () => 0 : call(primitive, args));
+    assert.deepEqual([await isRight(right), await isRight(wrong)], [true, false]);
+    for (const api of [right, wrong]) api.dispose();
+  });
 
   test("onednn: the squeeze's gradient is not lost where it is a result itself", async () => {
     const builder = new GraphBuilder("gate");

@@ -1,8 +1,18 @@
-/** Checks in another process what could end this one: loading a truncated or wrong file, and a layout of pictures. */
+/** Checks in another process what could end this one: loading a truncated or wrong file, and a library's first computations. */
 
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { closeSync, existsSync, fstatSync, openSync, readSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+  realpathSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { SenetError } from "../../errors.ts";
@@ -29,27 +39,34 @@ export function probe(path: string): void {
 }
 
 /**
- * Whether a process survives that asks a library of version 3 for usual convolutions with channels last; success is
- * remembered. Where a virtual machine does not say what caches it has, version 3.7 divides by zero (docs/log.md).
+ * Lets a library of version 3 compute in a process of its own (trial.node.ts), once after each start of the system: a
+ * virtual machine may have moved to another processor.
+ * @returns what is wrong with it, if anything
  */
-export function survivesChannelsLast({ path, version, isa }: Pick<Library, "path" | "version" | "isa">): boolean {
-  if (version.major < 3) return true;
-  const mark = markFor([path, version, isa, cpus()[0]?.model, process.version]);
-  if (existsSync(mark)) return true;
-  const survives = faultOfChild(path, askForChannelsLast) === undefined;
-  if (survives) remember(mark);
-  return survives;
+export function faultOfTrial({ path, version, isa }: Pick<Library, "path" | "version" | "isa">): string | undefined {
+  if (version.major < 3) return undefined;
+  const mark = markFor([path, version, isa, cpus()[0]?.model, process.version, bootOf()]);
+  if (existsSync(mark)) return undefined;
+  const trial = JSON.stringify(new URL("./trial.node.js", import.meta.url).href);
+  const wrong = "senet: wrong results";
+  const fault = faultOfChild(
+    path,
+    `const { isRight } = await import(${trial});
+      if (!(await isRight(api))) (await import("node:fs")).writeSync(1, ${JSON.stringify(wrong)});`,
+    wrong,
+  );
+  if (fault === undefined) remember(mark);
+  return fault;
 }
 
-const askForChannelsLast = `
-  for (const type of ["f32", "bf16"]) {
-    for (const [from, to, side] of [[256, 1024, 14], [1024, 512, 14], [512, 2048, 7]]) {
-      const [src, dst] = [from, to].map((channels) => api.describe([1, channels, side, side], type, "channelsLast"));
-      const weights = api.describe([to, from, 1, 1], type, "any");
-      const window = { strides: [1, 1], padLow: [0, 0], padHigh: [0, 0] };
-      api.primitiveIfServed("probe", { primitive: "convolution", pass: "forward", src, weights, dst, window });
-    }
-  }`;
+/** Identifies this start of the system, on Linux. */
+function bootOf(): string {
+  try {
+    return readFileSync("/proc/sys/kernel/random/boot_id", "utf8");
+  } catch {
+    return "";
+  }
+}
 
 /** Path of the cache file that records that this library was loaded; undefined if the path is not a file. */
 function markOf(path: string): string | undefined {
@@ -81,8 +98,9 @@ const seconds = 20;
  * Loads it, creates an engine and uses it in a child process; returns why that failed. Errors that the library reports
  * itself are left to the actual loading.
  * @param use statements that use `api`
+ * @param wrong what they print if its results are wrong
  */
-function faultOfChild(path: string, use = ""): string | undefined {
+function faultOfChild(path: string, use = "", wrong?: string): string | undefined {
   const [library, engine] = ["./library.node.js", "./engine.node.js"].map(
     (name) => new URL(name, import.meta.url).href,
   );
@@ -107,6 +125,7 @@ function faultOfChild(path: string, use = ""): string | undefined {
   // If no process can be started at all, nothing is known.
   if (error !== undefined) return undefined;
   if (signal !== null) return `a process that loaded it died of ${signal}`;
+  if (wrong !== undefined && stdout.includes(wrong)) return "its results are wrong on this processor";
   // It may also crash at exit.
   return stdout.includes(said) && status === 0 ? undefined : `a process that loaded it ended with status ${status}`;
 }

@@ -21,7 +21,6 @@ import {
   timesOf,
   type Way,
 } from "./measuring.node.ts";
-import { survivesChannelsLast } from "./probe.node.ts";
 import { type ElementType, layoutOf, type PlanLayout, planLayouts } from "./spec.ts";
 import { type Found, plans, recall, remember } from "./tuned.node.ts";
 
@@ -103,8 +102,7 @@ function servedBy(library: Library, type: ElementType): Served {
   const key = `${library.path} ${type}`;
   let served = known.get(key);
   if (served === undefined) {
-    const blocks = implementationOf(library, type, "blocks");
-    const last = survivesChannelsLast(library) ? implementationOf(library, type, "channelsLast") : undefined;
+    const [blocks, last] = planLayouts.map((layout) => implementationOf(library, type, layout));
     served = { isServed: blocks !== undefined || last !== undefined, layout: layoutServed(blocks, last) };
     known.set(key, served);
   }

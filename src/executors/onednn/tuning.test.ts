@@ -10,10 +10,9 @@ import { GraphBuilder } from "../../ir/builder.ts";
 import { inferencePasses, runPasses } from "../../passes/index.ts";
 import { initialWeights } from "../../weights/init.ts";
 import { inferenceGraph, lossGraph, model } from "../../zoo/index.ts";
-import { onednnLibraries, onednnLibrary } from "./engine.node.ts";
+import { onednnLibrary } from "./engine.node.ts";
 import { candidates, formatVersion, hasIsa, type Library, versionFor } from "./library.node.ts";
 import { countedReorders, timedReorders } from "./measuring.node.ts";
-import { survivesChannelsLast } from "./probe.node.ts";
 import { allFound, type Found, forget, summariesOf, tell } from "./tuned.node.ts";
 import {
   chooseWay,
@@ -237,15 +236,6 @@ test("what is said by SENET_ONEDNN_LAYOUT is neither asked nor measured", { skip
   assert.deepEqual(allFound(), []);
   process.env.SENET_ONEDNN_LAYOUT = "channelslast";
   assert.throws(() => chooseWay(question()), /SENET_ONEDNN_LAYOUT=channelslast: .*\n.*blocks, channelsLast/);
-});
-
-test("a layout that ends processes is not a way, and its library computes in the other", { skip }, () => {
-  for (const library of onednnLibraries()) {
-    for (const type of ["f32", "bf16"] as const) {
-      const layouts = possibleWays(question({ libraries: [library], type })).map(({ layout }) => layout);
-      if (!survivesChannelsLast(library)) assert.deepEqual(layouts, ["blocks"]);
-    }
-  }
 });
 
 test("where the library has only reference code for a layout, or tiles for one alone, nothing is measured", () => {
