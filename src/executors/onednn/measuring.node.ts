@@ -89,7 +89,10 @@ export function timesOf(ways: readonly Way[], graph: Graph, type: ElementType, l
 }
 
 /** A graph with one convolution on one of `parts` parts of the batch, with gradients if needed. */
-export function alone({ node: { inputs, outputs, attrs }, isTraining, eightBits }: Convolution, parts: number): Graph {
+export function convolutionAlone(
+  { node: { inputs, outputs, attrs }, isTraining, eightBits }: Convolution,
+  parts: number,
+): Graph {
   const partOf = ({ type: { shape } }: Value): Shape => [Math.ceil(shape[0]! / parts), ...shape.slice(1)];
   const pictures = partOf(inputs[0]!);
   const filters = inputs[1]!.type.shape;

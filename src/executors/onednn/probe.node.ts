@@ -18,7 +18,6 @@ import { join } from "node:path";
 import { SenetError } from "../../errors.ts";
 import { cacheFolder } from "../../files/cache.node.ts";
 import { makeFoldersSync, READ_FLAGS } from "../../files/files.node.ts";
-import type { Library } from "./library.node.ts";
 
 /**
  * Loads the library in a separate process first, and remembers success as long as the file stays the same.
@@ -43,7 +42,7 @@ export function probe(path: string): void {
  * virtual machine may have moved to another processor.
  * @returns what is wrong with it, if anything
  */
-export function faultOfTrial({ path, version, isa }: Pick<Library, "path" | "version" | "isa">): string | undefined {
+export function faultOfTrial({ path, version, isa }: Tried): string | undefined {
   if (version.major < 3) return undefined;
   const mark = markFor([path, version, isa, cpus()[0]?.model, process.version, bootOf()]);
   if (existsSync(mark)) return undefined;
@@ -52,11 +51,18 @@ export function faultOfTrial({ path, version, isa }: Pick<Library, "path" | "ver
   const fault = faultOfChild(
     path,
     `const { isRight } = await import(${trial});
-      if (!(await isRight(api))) (await import("node:fs")).writeSync(1, ${JSON.stringify(wrong)});`,
+      if (!isRight(api)) (await import("node:fs")).writeSync(1, ${JSON.stringify(wrong)});`,
     wrong,
   );
   if (fault === undefined) remember(mark);
   return fault;
+}
+
+/** A loaded library. */
+interface Tried {
+  readonly path: string;
+  readonly version: { readonly major: number; readonly minor: number; readonly patch: number };
+  readonly isa: number;
 }
 
 /** Identifies this start of the system, on Linux. */

@@ -11,7 +11,7 @@ import { Grade, gradeOf } from "./api.node.ts";
 import { openApi } from "./engine.node.ts";
 import { formatVersion, type Library, setThreads } from "./library.node.ts";
 import {
-  alone,
+  convolutionAlone,
   costOf,
   countedReorders,
   dearest,
@@ -198,7 +198,7 @@ function measure({ graph, type, threads }: Question, ways: readonly Way[]): Meas
   let done = 0;
   const begin = performance.now();
   for (const convolution of convolutions) {
-    const times = timesOf(ways, alone(convolution, threads), type, convolution.isTraining);
+    const times = timesOf(ways, convolutionAlone(convolution, threads), type, convolution.isTraining);
     for (const [way, time] of times.entries()) sums[way]! += convolution.count * time;
     done += costOf(convolution);
     // A machine that is so busy keeps its user waiting: the dearest have to tell.
