@@ -21,7 +21,9 @@ export {
   type Evaluation,
   type EvaluationBatch,
   evaluate,
+  type PictureLoss,
   type PicturePrediction,
+  type PictureProbabilities,
   predict,
 } from "./evaluate/evaluate.ts";
 export { type ExcitationOptions, type GateMeans, type GatePlace, meanGates } from "./evaluate/excitation.ts";
