@@ -3,7 +3,7 @@
 
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { Transform } from "node:stream";
+import { PassThrough } from "node:stream";
 import { finished } from "node:stream/promises";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
@@ -68,13 +68,10 @@ function processorSeconds() {
   }
 }
 
-/** A list of the slowest fast tests. */
-function slowestTests() {
-  const lines = durations
-    .toSorted((a, b) => b.ms - a.ms)
-    .slice(0, 12)
-    .map(({ name, ms }) => `  ${(ms / 1000).toFixed(1)} s  ${name}`);
-  return [`more than the ${budget} s that the fast tests may take; the slowest, with waiting:`, ...lines].join("\n");
+/** The longest, by the wall clock, a line each. */
+function slowest(timed) {
+  const longest = timed.toSorted((a, b) => b.ms - a.ms).slice(0, 12);
+  return longest.map(({ name, ms }) => `  ${(ms / 1000).toFixed(1)} s  ${name}`).join("\n");
 }
 
 // Tests over many similar cases run all of them.
@@ -86,33 +83,52 @@ if (set === "fast") process.env.OMP_NUM_THREADS ??= "1";
 
 const counts = { passed: 0, failed: 0, skipped: 0 };
 const durations = [];
+const fileTimes = [];
 
-/** Runs files and counts their tests. Returns the counts of each file in which a test failed. */
+const report = new PassThrough({ objectMode: true });
+const reported = report.pipe(new spec());
+reported.pipe(process.stdout, { end: false });
+
+function outcomeOf({ type, data }) {
+  if (type === "test:fail") return "failed";
+  return data.skip !== undefined || data.todo !== undefined ? "skipped" : "passed";
+}
+
+/**
+ * Runs a file and counts its tests; those that a module defines for several files belong to the file that ran them. What
+ * it has to say is reported in one piece, since other files run beside it.
+ */
+async function runFile(file) {
+  const own = { passed: 0, failed: 0, skipped: 0 };
+  const events = [];
+  const begun = performance.now();
+  for await (const event of run({ files: [file], timeout: 15 * 60_000 })) {
+    const { type, data } = event;
+    if (/^test:(?:pass|fail)$/.test(type) && data.details.type !== "suite") {
+      own[outcomeOf(event)]++;
+      durations.push({ name: data.name, ms: data.details.duration_ms });
+    }
+    // Node's own counts are of one file.
+    if (type !== "test:diagnostic" || data.file !== undefined) events.push(event);
+  }
+  fileTimes.push({ name: basename(file), ms: performance.now() - begun });
+  for (const event of events) report.write(event);
+  for (const outcome of Object.keys(counts)) counts[outcome] += own[outcome];
+  return own;
+}
+
+/** Runs files, `concurrency` at a time. Returns the counts of each file in which a test failed. */
 async function runAll(files, concurrency) {
-  const byFile = new Map();
-  const count = new Transform({
-    objectMode: true,
-    transform(event, _encoding, done) {
-      const isTest = event.data?.details?.type !== "suite";
-      if (isTest && /^test:(?:pass|fail)$/.test(event.type)) {
-        const { name, file, skip, todo } = event.data;
-        durations.push({ name, ms: event.data.details.duration_ms });
-        const outcome =
-          event.type === "test:fail" ? "failed" : skip !== undefined || todo !== undefined ? "skipped" : "passed";
-        counts[outcome]++;
-        const own = byFile.get(file) ?? { passed: 0, failed: 0, skipped: 0 };
-        own[outcome]++;
-        byFile.set(file, own);
-      }
-      done(null, event);
-    },
-  });
-  const report = run({ files, concurrency, timeout: 15 * 60_000 })
-    .pipe(count)
-    .pipe(new spec());
-  report.pipe(process.stdout, { end: false });
-  await finished(report);
-  return [...byFile].filter(([, { failed }]) => failed > 0);
+  const waiting = files.values();
+  const failed = [];
+  const work = async () => {
+    for (const file of waiting) {
+      const own = await runFile(file);
+      if (own.failed > 0) failed.push([file, own]);
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, work));
+  return failed;
 }
 
 // All groups of fast tests at once: they differ in length, so two at a time would leave a processor idle in the end.
@@ -124,12 +140,18 @@ for (const [file, before] of failed) {
   if (!driving.test(name)) continue;
   for (const outcome of Object.keys(counts)) counts[outcome] -= before[outcome];
   console.log(`\n${name}: ${before.failed} failed beside other tests; the file runs once more, alone`);
-  const isStill = (await runAll([file], 1)).length > 0;
-  console.log(`${name}: ${isStill ? "fails alone too" : "passes alone: look above for what was in its way"}`);
+  const { failed } = await runFile(file);
+  console.log(`${name}: ${failed > 0 ? "fails alone too" : "passes alone: look above for what was in its way"}`);
 }
+report.end();
+await finished(reported);
 
 const seconds = processorSeconds();
 if (seconds !== undefined) console.log(`${seconds.toFixed(0)} s of processor time`);
-if (set === "fast" && seconds > budget) console.log(slowestTests());
+if (set === "fast" && seconds > budget)
+  console.log(
+    `more than the ${budget} s that the fast tests may take; the slowest, with waiting:\n${slowest(durations)}`,
+  );
+if (set === "all") console.log(`the slowest files:\n${slowest(fileTimes)}`);
 console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`);
 process.exit(counts.failed > 0 || counts.passed === 0 ? 1 : 0);
