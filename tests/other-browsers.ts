@@ -36,6 +36,9 @@ export const recorder = `globalThis.faults ??= (() => {
   return faults;
 })()`;
 
+/** How long a browser may take to answer, in milliseconds. One that stands still says nothing at all, and is ended. */
+const patience = 240_000;
+
 interface Kind {
   /** Absent, the tests are skipped. */
   readonly programs: readonly string[];
@@ -106,7 +109,7 @@ async function openFirefox(profile: string): Promise<Opened> {
   const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"], env: homeIn(profile) });
   endWithUs(child);
   const [, address] = await said(child, child.stderr, /listening on (ws:\S+)/);
-  const connection = await BidiConnection.open(`${address}/session`);
+  const connection = await BidiConnection.open(`${address}/session`, () => child.kill("SIGKILL"));
   const { capabilities } = await connection.ask("session.new", { capabilities: {} });
   const { browserName, browserVersion } = capabilities as Readonly<Record<string, string>>;
   const { contexts } = await connection.ask("browsingContext.getTree", {});
@@ -128,37 +131,47 @@ async function openFirefox(profile: string): Promise<Opened> {
 
 type Fields = Readonly<Record<string, unknown>>;
 
+const gone = { error: "closed", message: "the browser has gone" };
+
 /** Commands with numbers, and their answers. */
 class BidiConnection {
   readonly #socket: WebSocket;
+  readonly #onSilence: () => void;
   readonly #waiting = new Map<number, (answer: Fields) => void>();
   #commands = 0;
 
-  private constructor(socket: WebSocket) {
+  private constructor(socket: WebSocket, onSilence: () => void) {
     this.#socket = socket;
+    this.#onSilence = onSilence;
     socket.addEventListener("message", ({ data }) => {
       const message = JSON.parse(String(data)) as Fields;
       this.#settle(message.id as number, message);
     });
     socket.addEventListener("close", () => {
-      for (const id of this.#waiting.keys()) this.#settle(id, { error: "closed", message: "the browser has gone" });
+      for (const id of this.#waiting.keys()) this.#settle(id, gone);
     });
   }
 
-  static async open(address: string): Promise<BidiConnection> {
+  static async open(address: string, onSilence: () => void): Promise<BidiConnection> {
     const socket = new WebSocket(address);
     await new Promise<void>((resolve, reject) => {
       socket.addEventListener("open", () => resolve());
       socket.addEventListener("error", ({ message }) => reject(new Error(`${address}: ${message}`)));
     });
-    return new BidiConnection(socket);
+    return new BidiConnection(socket, onSilence);
   }
 
   async ask(method: string, params: Fields): Promise<Fields> {
     const id = this.#commands++;
     const answered = new Promise<Fields>((resolve) => this.#waiting.set(id, resolve));
     this.#socket.send(JSON.stringify({ id, method, params }));
+    if (this.#socket.readyState !== WebSocket.OPEN) this.#settle(id, gone);
+    const limit = setTimeout(() => {
+      this.#settle(id, { error: "timeout", message: `no answer to ${JSON.stringify(params).slice(0, 500)}` });
+      this.#onSilence();
+    }, patience);
     const { error, message, result } = await answered;
+    clearTimeout(limit);
     if (error !== undefined) throw new Error(`${method}: ${error}: ${message}`);
     return result as Fields;
   }
@@ -195,7 +208,7 @@ async function openWebKit(profile: string): Promise<Opened> {
   })) as { readonly sessionId: string; readonly capabilities: Readonly<Record<string, string>> };
   const { browserName, browserVersion } = session.capabilities;
   const at = `/${session.sessionId}`;
-  await ask("POST", `${at}/timeouts`, { script: 600_000, pageLoad: 120_000 });
+  await ask("POST", `${at}/timeouts`, { script: patience, pageLoad: patience });
   return {
     title: `${browserName} ${browserVersion}`,
     goto: async (url: string) => {

@@ -21,7 +21,7 @@ const files = globSync("dist", (path) => path.endsWith(".test.js"))
 const alone = ["images/decode.test.js"];
 
 /** Files whose tests control a browser or an MPI job. */
-const driving = /^(?:app|browser|chromium|pictures|web-\w+|mpi-\w+)\.slow\.test\.js$/;
+const driving = /^(?:app|browser|chromium|other-browsers|pictures|web-\w+|mpi-\w+)\.slow\.test\.js$/;
 
 /** Processes for fast tests on two processors: more than two, as tests also wait; each takes a second to load its files. */
 const groupCount = 4;

@@ -80,9 +80,10 @@ export function oneOf<K extends keyof Kinds, F>(
 const identifier = /[A-Za-z_][A-Za-z0-9_]*/y;
 /** Unambiguous, so that matching takes linear time. */
 const numeral = /0[xX][0-9a-fA-F]+|(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?[fF]?/y;
-const blank = /[ \t\r\n\f\v]+|#[^\n]*/y;
 /** Words allowed as numbers. */
 const words: Readonly<Record<string, number>> = { inf: Infinity, infinity: Infinity, nan: Number.NaN };
+
+const noFields: CaffeMessage["fields"] = new Map();
 
 class Parser {
   readonly #text: string;
@@ -106,16 +107,17 @@ class Parser {
   #message(close: ">" | "}" | undefined, depth: number): CaffeMessage {
     const where = `${this.#where}:${this.#line}`;
     if (depth > deepest) this.#fail(`messages are nested more than ${deepest} deep`);
-    const fields = new Map<string, CaffeValue[]>();
+    // Only for a message with fields: an empty Map takes far more memory than `{}` takes of a file.
+    let fields: Map<string, CaffeValue[]> | undefined;
     for (;;) {
       const character = this.#peek();
       if (character === undefined) {
         if (close !== undefined) this.#fail("the text ends inside a message", { expected: `"${close}"` });
-        return { where, fields };
+        return { where, fields: fields ?? noFields };
       }
       if (character === close) {
         this.#position++;
-        return { where, fields };
+        return { where, fields: fields ?? noFields };
       }
       const name = this.#match(identifier);
       if (name === undefined) {
@@ -124,6 +126,7 @@ class Parser {
           found: this.#shown(),
         });
       }
+      fields ??= new Map();
       let values = fields.get(name);
       if (values === undefined) {
         values = [];
@@ -232,13 +235,19 @@ class Parser {
 
   /** The next character that is not white space or comment. */
   #peek(): string | undefined {
+    const text = this.#text;
     for (;;) {
-      const skipped = this.#match(blank);
-      if (skipped === undefined) return this.#text[this.#position];
-      for (let i = skipped.indexOf("\n"); i >= 0; i = skipped.indexOf("\n", i + 1)) {
-        this.#line++;
-        this.#lineStart = this.#position - skipped.length + i + 1;
-      }
+      const character = text[this.#position];
+      if (character === "#") {
+        const end = text.indexOf("\n", this.#position);
+        this.#position = end === -1 ? text.length : end;
+      } else if (character !== undefined && " \t\r\n\f\v".includes(character)) {
+        this.#position++;
+        if (character === "\n") {
+          this.#line++;
+          this.#lineStart = this.#position;
+        }
+      } else return character;
     }
   }
 

@@ -152,21 +152,33 @@ const isExtents = (value: unknown): value is number[] =>
  * @param json valid JSON
  */
 function repeatedKey(json: string): string | undefined {
-  const objects: Set<string>[] = [];
+  const [quote, colon, backslash, open, close] = Array.from('":\\{}', (character) => character.charCodeAt(0));
+  // By depth: the number of the object that is open, and of the last object that had each key. A small file can have
+  // very many objects, too many for a set each.
+  const depths: { object: number; readonly last: Map<string, number> }[] = [];
+  let [depth, objects] = [-1, 0];
   for (let i = 0; i < json.length; i++) {
-    const character = json[i];
-    if (character === "{") objects.push(new Set());
-    else if (character === "}") objects.pop();
-    else if (character === '"') {
+    const code = json.charCodeAt(i);
+    if (code === open) {
+      depth++;
+      depths[depth] ??= { object: 0, last: new Map() };
+      depths[depth]!.object = ++objects;
+    } else if (code === close) depth--;
+    else if (code === quote) {
       const start = i++;
-      while (json[i] !== '"') i += json[i] === "\\" ? 2 : 1;
+      let isEscaped = false;
+      for (; json.charCodeAt(i) !== quote; i++) {
+        if (json.charCodeAt(i) !== backslash) continue;
+        isEscaped = true;
+        i++;
+      }
       let next = i + 1;
-      while (/\s/.test(json[next] ?? "")) next++;
-      if (json[next] !== ":") continue;
-      const key: string = JSON.parse(json.slice(start, i + 1));
-      const keys = objects.at(-1)!;
-      if (keys.has(key)) return key;
-      keys.add(key);
+      while (json.charCodeAt(next) <= 0x20) next++;
+      if (json.charCodeAt(next) !== colon) continue;
+      const key = isEscaped ? (JSON.parse(json.slice(start, i + 1)) as string) : json.slice(start + 1, i);
+      const { object, last } = depths[depth]!;
+      if (last.get(key) === object) return key;
+      last.set(key, object);
     }
   }
   return undefined;
