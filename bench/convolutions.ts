@@ -7,10 +7,11 @@
  */
 
 import { parseArgs } from "node:util";
+import { memoryAddress } from "../src/c-library.node.ts";
 import { table } from "../src/cli/output.ts";
 import { type Api, Grade, gradeOf } from "../src/executors/onednn/api.node.ts";
 import { hasBf16, onednnLibrary, openApi } from "../src/executors/onednn/engine.node.ts";
-import { addressOf, formatVersion, setThreads } from "../src/executors/onednn/library.node.ts";
+import { formatVersion, setThreads } from "../src/executors/onednn/library.node.ts";
 import { Arg, type Desc, type ElementType, type Layout, layoutOf, Query } from "../src/executors/onednn/spec.ts";
 import { machine, whole } from "./measure.ts";
 
@@ -134,7 +135,7 @@ function measure(
 
 /** The first address that starts a cache line. */
 function aligned(bytes: Uint8Array): bigint {
-  const address = addressOf(bytes);
+  const address = memoryAddress(bytes);
   return address + ((64n - (address % 64n)) % 64n);
 }
 

@@ -1,9 +1,9 @@
-/** Memory: how much of it this process may still use, and huge pages. */
+/** Memory: how much of it this process may still use, huge pages, and giving it back. */
 
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { freemem } from "node:os";
 import { join } from "node:path";
+import { cFunction, memoryAddress } from "./c-library.node.ts";
 import { option, SenetError } from "./errors.ts";
 import { cgroupFolders } from "./machine.node.ts";
 import { gibibytes } from "./text-output.ts";
@@ -99,31 +99,25 @@ export const hugePage = 2 ** 21;
  */
 export function adviseHugePages(buffer: ArrayBufferLike): void {
   if (process.platform !== "linux" || buffer.byteLength < 2 * hugePage) return;
-  madvise ??= findMadvise();
-  madvise?.(buffer);
-}
-
-/** Looked up once; `null`: not found. */
-let madvise: ((buffer: ArrayBufferLike) => void) | null | undefined;
-
-/** Without native functions everything works, only slower: so nothing is imported statically here. */
-function findMadvise(): ((buffer: ArrayBufferLike) => void) | null {
-  try {
-    const koffi = createRequire(import.meta.url)("koffi") as typeof import("koffi").default;
-    const call = koffi.load(null).func("int madvise(void *address, size_t length, int advice)");
-    const advice = 14;
-    return (buffer) => {
-      const address = koffi.address(new Uint8Array(buffer, 0, 1)) as bigint;
-      const start = offsetToBoundary(address, hugePage);
-      call(address + BigInt(start), buffer.byteLength - start, advice);
-    };
-  } catch {
-    return null;
-  }
+  const madvise = cFunction("int madvise(void *address, size_t length, int advice)");
+  if (madvise === undefined) return;
+  const hugePages = 14;
+  const address = memoryAddress(new Uint8Array(buffer, 0, 1));
+  const start = offsetToBoundary(address, hugePage);
+  madvise(address + BigInt(start), buffer.byteLength - start, hugePages);
 }
 
 /** Bytes from the address to the next multiple of `boundary`. */
 export function offsetToBoundary(address: bigint, boundary: number): number {
   const over = Number(address % BigInt(boundary));
   return over === 0 ? 0 : boundary - over;
+}
+
+/**
+ * Gives freed memory back to the system. glibc keeps it otherwise: once a large piece has been freed, pieces of that
+ * size come from its heaps, which rarely shrink, so that a server grew by 300 MB over its first reloads (docs/log.md).
+ * Does nothing where there is no glibc.
+ */
+export function returnFreed(): void {
+  cFunction("int malloc_trim(size_t keptBytes)")?.(0);
 }

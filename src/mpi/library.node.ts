@@ -4,6 +4,7 @@
  */
 
 import koffi from "koffi";
+import { cFunction } from "../c-library.node.ts";
 import { causeText, SenetError } from "../errors.ts";
 
 /** A handle of a communicator or type. */
@@ -204,5 +205,5 @@ function versionOf(library: ReturnType<typeof koffi.load>): string {
 
 /** Lets the system end this process after this many seconds, even if it hangs in a library. */
 export function endIn(seconds: number): void {
-  if (process.platform !== "win32") koffi.load(null).func("unsigned int alarm(unsigned int seconds)")(seconds);
+  cFunction("unsigned int alarm(unsigned int seconds)")?.(seconds);
 }

@@ -12,12 +12,12 @@ import { Explainer } from "../explain/explainer.ts";
 import { overlaid } from "../explain/heat.ts";
 import { encodePng, openBytes } from "../images/decode.node.ts";
 import { planesOf, preprocess } from "../images/preprocess.ts";
+import { returnFreed } from "../memory.node.ts";
 import { type Tensor, tensor, zeros } from "../tensor.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { inferenceProgram } from "../weights/program.ts";
 import { inferenceGraph, inputName } from "../zoo/index.ts";
 import { hashOf, stampOf } from "./files.node.ts";
-import { returnFreed } from "./freed.node.ts";
 import { refusalOf } from "./refusal.ts";
 import type { Explained, ExplainWork, ModelFacts, ModelSource, Outcome, Work } from "./work.node.ts";
 
@@ -35,7 +35,7 @@ export class Host {
     const network = await HostedNetwork.open(source, this.#decode);
     this.#networks.set(key, network);
     // Measuring has opened the network on other engines too.
-    await returnFreed();
+    returnFreed();
     return network.facts;
   }
 
@@ -43,7 +43,7 @@ export class Host {
     const network = this.#networks.get(key);
     this.#networks.delete(key);
     await network?.dispose();
-    await returnFreed();
+    returnFreed();
   }
 
   /**

@@ -2,8 +2,9 @@
  * The parts of oneDNN's C API that are used. Differences between its versions are in api-v2.node.ts and api-v3.node.ts.
  */
 
+import { memoryAddress } from "../../c-library.node.ts";
 import { option, SenetError } from "../../errors.ts";
-import { addressOf, formatVersion, type Handle, hasIsa, type Library, type Pointer, textAt } from "./library.node.ts";
+import { formatVersion, type Handle, hasIsa, type Library, type Pointer, textAt } from "./library.node.ts";
 import type { ChannelBlock, Desc, ElementType, Eltwise, Layout, PostOp, Scales, Spec, Window } from "./spec.ts";
 
 /** Constants that are the same in both versions. */
@@ -291,7 +292,7 @@ export class Api {
     const { handle } = primitive;
     const stream = this.#stream;
     const count = args.size;
-    const address = addressOf(list);
+    const address = memoryAddress(list);
     // `list` must outlive the address.
     return () => (list.length > 0 ? execute(handle, stream, count, address) : 0);
   }

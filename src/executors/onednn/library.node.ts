@@ -3,6 +3,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 import koffi from "koffi";
+import { cFunction } from "../../c-library.node.ts";
 import { causeText, option, SenetError } from "../../errors.ts";
 import { faultOfTrial, probe, truncationOf } from "./probe.node.ts";
 import type { ElementType } from "./spec.ts";
@@ -187,8 +188,7 @@ export function open(path: string): Library {
 function keepLoaded(path: string): void {
   const now = 2;
   const noDelete = process.platform === "darwin" ? 0x80 : 0x1000;
-  if (process.platform === "win32") return;
-  koffi.load(null).func("void *dlopen(const char *path, int flags)")(path, now | noDelete);
+  cFunction("void *dlopen(const char *path, int flags)")?.(path, now | noDelete);
 }
 
 export const formatVersion = ({ major, minor, patch }: Version): string => `${major}.${minor}.${patch}`;
@@ -211,9 +211,6 @@ export const hasEightBits = (isa: number): boolean => hasIsa(isa, "avx512Vnni") 
 
 /** The C string at an address. */
 export const textAt = (address: Handle): string => koffi.decode(address, "char", -1) as string;
-
-/** Address of an array's first byte; the array must stay referenced as long as it is used. */
-export const addressOf = (data: ArrayBufferView): Handle => koffi.address(data) as Handle;
 
 /**
  * Sets the number of threads for the library's next calls from this thread, if it was built with GNU's or LLVM's
@@ -241,12 +238,10 @@ function findOpenMp(): ((count: number) => void) | null {
 /** Processor time of this thread in milliseconds; wall-clock time where Linux does not tell. */
 export function threadMilliseconds(): number {
   if (process.platform !== "linux") return performance.now();
-  clockGetTime ??= koffi.load(null).func("int clock_gettime(int clock, void *time)");
   const ofThread = 3;
-  clockGetTime(ofThread, time);
+  cFunction("int clock_gettime(int clock, void *time)")!(ofThread, time);
   return Number(time[0]!) * 1e3 + Number(time[1]!) / 1e6;
 }
 
 /** Seconds and nanoseconds. */
 const time = new BigInt64Array(2);
-let clockGetTime: ((clock: number, time: BigInt64Array) => number) | undefined;

@@ -1,12 +1,13 @@
 /** What the choice of a library and a layout is measured by: a graph's dearest convolutions, and its plan's reorders. */
 
+import { memoryAddress } from "../../c-library.node.ts";
 import { GraphBuilder } from "../../ir/builder.ts";
 import type { Graph, Node, Value } from "../../ir/graph.ts";
 import { GraphUses } from "../../ir/uses.ts";
 import { type Shape, sizeOf, type Tensor, zeros } from "../../tensor.ts";
 import type { Api } from "./api.node.ts";
 import { openApi } from "./engine.node.ts";
-import { addressOf, type Library, threadMilliseconds } from "./library.node.ts";
+import { type Library, threadMilliseconds } from "./library.node.ts";
 import { lower, reordersOf } from "./lower.node.ts";
 import type { Reorder } from "./plan.node.ts";
 import { Arg, type ElementType, type PlanLayout } from "./spec.ts";
@@ -185,8 +186,8 @@ function timeOf({ name, src, dst }: Reorder, api: Api): number {
   // Written once, so that the system provides the memory before the first run.
   const [from, into] = [src, dst].map((desc) => new Uint8Array(api.sizeOf(desc)).fill(1)) as [Uint8Array, Uint8Array];
   const args = new Map([
-    [Arg.src, api.memory(src, addressOf(from))],
-    [Arg.dst, api.memory(dst, addressOf(into))],
+    [Arg.src, api.memory(src, memoryAddress(from))],
+    [Arg.dst, api.memory(dst, memoryAddress(into))],
   ]);
   const run = api.call(api.primitive(name, { primitive: "reorder", src, dst }), args);
   let least = Number.POSITIVE_INFINITY;

@@ -3,12 +3,13 @@
  * the end.
  */
 
+import { memoryAddress } from "../../c-library.node.ts";
 import { option, SenetError } from "../../errors.ts";
 import { adviseHugePages, attainableMemory, hugePage, offsetToBoundary } from "../../memory.node.ts";
 import { type Shape, sizeOf } from "../../tensor.ts";
 import type { Api, Primitive } from "./api.node.ts";
 import { aligned, alignment, planArena, root, type Slot } from "./arena.ts";
-import { addressOf, type Handle } from "./library.node.ts";
+import type { Handle } from "./library.node.ts";
 import {
   Arg,
   type ChannelBlock,
@@ -242,7 +243,7 @@ export class PlanBuilder {
     for (const view of this.#views) view();
     const memories = new Map<Desc, Map<Handle, Handle>>();
     const memoryOf = ({ slot, desc, offset = 0, stride = 0 }: Place, part: number): Handle => {
-      const address = addressOf(root(slot).fixed!) + BigInt(offset + part * stride);
+      const address = memoryAddress(root(slot).fixed!) + BigInt(offset + part * stride);
       const known = memories.get(desc) ?? new Map<Handle, Handle>();
       const memory = known.get(address) ?? this.api.memory(desc, address);
       memories.set(desc, known.set(address, memory));
@@ -343,7 +344,7 @@ function alignedMemory(bytes: number): { readonly buffer: ArrayBuffer; readonly 
     const boundary = isLarge ? hugePage : alignment;
     const buffer = new ArrayBuffer(bytes + boundary);
     if (isLarge) adviseHugePages(buffer);
-    return { buffer, start: offsetToBoundary(addressOf(new Uint8Array(buffer, 0, 1)), boundary) };
+    return { buffer, start: offsetToBoundary(memoryAddress(new Uint8Array(buffer, 0, 1)), boundary) };
   } catch (cause) {
     throw tooLarge(bytes, cause);
   }

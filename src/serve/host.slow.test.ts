@@ -3,20 +3,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import koffi from "koffi";
+import { cFunction } from "../c-library.node.ts";
 import { Host } from "./host.node.ts";
 
 const file = fileURLToPath(new URL("../../../weights/imagenette.safetensors", import.meta.url));
 
-function mallocTrim(): (() => void) | undefined {
-  try {
-    const trim = koffi.load(null).func("int malloc_trim(size_t keptBytes)");
-    return () => trim(0);
-  } catch {
-    return undefined;
-  }
-}
-const trim = process.platform === "linux" ? mallocTrim() : undefined;
+const trim = cFunction("int malloc_trim(size_t keptBytes)");
 
 test("memory of closed networks does not stay in the allocator", {
   skip: trim === undefined && "only glibc's allocator keeps it",
@@ -28,7 +20,7 @@ test("memory of closed networks does not stay in the allocator", {
       if (i > 0) await host.drop(`${i - 1}`);
     }
     const before = process.memoryUsage.rss();
-    trim!();
+    trim!(0);
     const kept = (before - process.memoryUsage.rss()) / 2 ** 20;
     assert.ok(kept < 50, `${kept.toFixed(0)} MiB were free and kept`);
   } finally {
