@@ -6,11 +6,11 @@ import { availableMemory } from "../memory.node.ts";
 import type { Fetcher } from "../pull/bytes.node.ts";
 import { createApp } from "./app.node.ts";
 import { ThreadHand } from "./hand.node.ts";
-import type { Receiving } from "./handlers.node.ts";
 import { Models, type NamedSource } from "./models.node.ts";
 import { Pool } from "./pool.node.ts";
 import { listenAt, type Port } from "./port.node.ts";
 import { BodyReader } from "./reader.node.ts";
+import type { Receiving } from "./service.node.ts";
 import type { Hand } from "./work.node.ts";
 
 export interface ServeOptions extends Port {

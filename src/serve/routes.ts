@@ -1,6 +1,7 @@
 /** All routes of the server: purpose, input and output. */
 
 import type * as z from "../schema.ts";
+import { type Fault, faultText } from "./refusal.ts";
 import * as schemas from "./schemas.ts";
 
 export interface Route {
@@ -70,5 +71,9 @@ export const routes = {
 
 /** Whether an address belongs to KServe's protocol, which has its own form of errors. */
 export const isOfProtocol = (url: string): boolean => /^\/v2(?![^/?])/.test(url);
+
+/** The body of an error response. */
+export const faultBody = (url: string, fault: Fault) =>
+  isOfProtocol(url) ? { error: faultText(fault), code: fault.code } : { error: fault };
 
 export type RouteName = keyof typeof routes;
