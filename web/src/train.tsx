@@ -19,15 +19,7 @@ const kinds: Readonly<Record<PlanKind, { readonly title: string; readonly text: 
 };
 
 export function TrainSection({ session, state }: SectionProps) {
-  const { plan, busy, classes, checking, current, training, offered, notes } = state;
-  const isTraining = busy?.what === underWay.what;
-  const isBusy = busy !== undefined;
-  const wantsBase = plan.kind !== "scratch";
-  const missing =
-    (checking > 0 ? `${checking} pictures are still being looked at.` : undefined) ??
-    missingIn(classes) ??
-    (wantsBase && plan.base === undefined && current === undefined ? "Open a network to begin with." : undefined);
-  const isOther = current?.run !== undefined && !isOf(classes, current.network.labels);
+  const { plan, training, notes } = state;
   return (
     <section aria-labelledby="training">
       <h2 id="training" tabIndex={-1}>
@@ -41,82 +33,10 @@ export function TrainSection({ session, state }: SectionProps) {
             void session.train();
           }}
         >
-          <fieldset>
-            <legend>What learns</legend>
-            {(Object.keys(kinds) as PlanKind[]).map((kind) => (
-              <label key={kind} class="choice">
-                <input
-                  type="radio"
-                  name="kind"
-                  checked={plan.kind === kind}
-                  onChange={() => session.setPlan({ kind })}
-                />
-                <span>
-                  {kinds[kind].title}
-                  <span class="note">{kinds[kind].text}</span>
-                </span>
-              </label>
-            ))}
-          </fieldset>
-          {wantsBase && (
-            <label class="field">
-              Of which network
-              <select
-                value={plan.base ?? "current"}
-                onChange={({ currentTarget: { value } }) =>
-                  session.setPlan({ base: value === "current" ? undefined : Number(value) })
-                }
-              >
-                {offered.map(({ name, path }, i) => (
-                  <option key={path} value={i}>
-                    {name}
-                  </option>
-                ))}
-                <option value="current">{current === undefined ? "one that you open" : current.name}</option>
-              </select>
-            </label>
-          )}
-          <label class="field">
-            Epochs: how often each picture is looked at
-            <input
-              type="number"
-              min="1"
-              max="1000"
-              required
-              value={plan.epochs}
-              onInput={({ currentTarget: { valueAsNumber } }) => {
-                if (Number.isInteger(valueAsNumber) && valueAsNumber > 0) session.setPlan({ epochs: valueAsNumber });
-              }}
-            />
-          </label>
-          <div class="row">
-            {isTraining ? (
-              <Button class="primary" onClick={() => session.stop()}>
-                Stop
-              </Button>
-            ) : (
-              <Button type="submit" class="primary" isOff={isBusy || missing !== undefined} aria-describedby="missing">
-                Train
-              </Button>
-            )}
-            {current?.run !== undefined && (
-              <Button
-                isOff={isBusy || missing !== undefined || isOther}
-                aria-describedby="missing"
-                onClick={() => void session.goOn()}
-              >
-                {current.run.finished ? `Go on for ${plan.epochs} epoch${plan.epochs === 1 ? "" : "s"}` : "Go on"}
-              </Button>
-            )}
-            <Choose multiple isOff={isBusy} onTaken={(taken) => void session.take(taken)}>
-              Open a network
-            </Choose>
-          </div>
-          <p class="note" id="missing">
-            {missing ??
-              (current === undefined ? (isBusy ? "" : "Everything is there: it can begin.") : openText(state))}
-            {isOther && " Its run goes on with pictures of these classes alone; Train begins a new one."}
-          </p>
+          <WhatLearns session={session} state={state} />
+          {plan.kind !== "scratch" && <BaseNetwork session={session} state={state} />}
+          <Epochs session={session} state={state} />
+          <Begin session={session} state={state} />
           {notes.length > 0 && (
             <details>
               <summary>Remarks ({notes.length})</summary>
@@ -137,6 +57,103 @@ export function TrainSection({ session, state }: SectionProps) {
       </div>
     </section>
   );
+}
+
+const WhatLearns = ({ session, state: { plan } }: SectionProps) => (
+  <fieldset>
+    <legend>What learns</legend>
+    {(Object.keys(kinds) as PlanKind[]).map((kind) => (
+      <label key={kind} class="choice">
+        <input type="radio" name="kind" checked={plan.kind === kind} onChange={() => session.setPlan({ kind })} />
+        <span>
+          {kinds[kind].title}
+          <span class="note">{kinds[kind].text}</span>
+        </span>
+      </label>
+    ))}
+  </fieldset>
+);
+
+/** The network that a training begins with. */
+const BaseNetwork = ({ session, state: { plan, offered, current } }: SectionProps) => (
+  <label class="field">
+    Of which network
+    <select
+      value={plan.base ?? "current"}
+      onChange={({ currentTarget: { value } }) =>
+        session.setPlan({ base: value === "current" ? undefined : Number(value) })
+      }
+    >
+      {offered.map(({ name, path }, i) => (
+        <option key={path} value={i}>
+          {name}
+        </option>
+      ))}
+      <option value="current">{current === undefined ? "one that you open" : current.name}</option>
+    </select>
+  </label>
+);
+
+const Epochs = ({ session, state: { plan } }: SectionProps) => (
+  <label class="field">
+    Epochs: how often each picture is looked at
+    <input
+      type="number"
+      min="1"
+      max="1000"
+      required
+      value={plan.epochs}
+      onInput={({ currentTarget: { valueAsNumber } }) => {
+        if (Number.isInteger(valueAsNumber) && valueAsNumber > 0) session.setPlan({ epochs: valueAsNumber });
+      }}
+    />
+  </label>
+);
+
+/** Begins, stops or goes on with a training, and says what is missing for it. */
+function Begin({ session, state }: SectionProps) {
+  const { plan, busy, classes, current } = state;
+  const isBusy = busy !== undefined;
+  const missing = missingFor(state);
+  const isOther = current?.run !== undefined && !isOf(classes, current.network.labels);
+  return (
+    <>
+      <div class="row">
+        {busy?.what === underWay.what ? (
+          <Button class="primary" onClick={() => session.stop()}>
+            Stop
+          </Button>
+        ) : (
+          <Button type="submit" class="primary" isOff={isBusy || missing !== undefined} aria-describedby="missing">
+            Train
+          </Button>
+        )}
+        {current?.run !== undefined && (
+          <Button
+            isOff={isBusy || missing !== undefined || isOther}
+            aria-describedby="missing"
+            onClick={() => void session.goOn()}
+          >
+            {current.run.finished ? `Go on for ${plan.epochs} epoch${plan.epochs === 1 ? "" : "s"}` : "Go on"}
+          </Button>
+        )}
+        <Choose multiple isOff={isBusy} onTaken={(taken) => void session.take(taken)}>
+          Open a network
+        </Choose>
+      </div>
+      <p class="note" id="missing">
+        {missing ?? (current === undefined ? (isBusy ? "" : "Everything is there: it can begin.") : openText(state))}
+        {isOther && " Its run goes on with pictures of these classes alone; Train begins a new one."}
+      </p>
+    </>
+  );
+}
+
+/** What keeps a training from beginning. */
+function missingFor({ plan, classes, checking, current }: State): string | undefined {
+  if (checking > 0) return `${checking} pictures are still being looked at.`;
+  const isWithoutBase = plan.kind !== "scratch" && plan.base === undefined && current === undefined;
+  return missingIn(classes) ?? (isWithoutBase ? "Open a network to begin with." : undefined);
 }
 
 /** Whether these are the classes of a run. */
