@@ -6,74 +6,15 @@
  * Opcodes: https://github.com/python/cpython/blob/main/Lib/pickletools.py, protocols 0 to 5.
  */
 
-import { type Fail, fetchAgain } from "./bytes.ts";
-
-/** Values in a pickle: None is null, lists and tuples are arrays; the host adds values of its own. */
-export type PickleValue = unknown;
+import type { Fail } from "./bytes.ts";
+import { PickleReader } from "./pickle-reader.ts";
+import { PickleDict, PickleGlobal, PickleObject, type PickleValue } from "./pickle-values.ts";
 
 export interface PickleHost {
   /** The result of a call to this name; undefined if the host does not know it, so that it stays inert. */
   call(name: string, args: readonly PickleValue[], fail: Fail): PickleValue | undefined;
   /** The object that the file stores outside the pickle. */
   persistent(id: PickleValue, fail: Fail): PickleValue;
-}
-
-/** A class or function referred to by name. */
-export class PickleGlobal {
-  readonly name: string;
-  constructor(name: string) {
-    this.name = name;
-  }
-}
-
-/** A dict as a list of pairs. Not a Map: most are never read, and hostile keys could all have the same hash. */
-export class PickleDict {
-  /** Alternating keys and values. */
-  readonly entries: PickleValue[];
-  constructor(entries: PickleValue[] = []) {
-    this.entries = entries;
-  }
-
-  get size(): number {
-    return this.entries.length / 2;
-  }
-
-  /** The last value set for this key. */
-  get(key: string): PickleValue {
-    const { entries } = this;
-    for (let i = entries.length - 2; i >= 0; i -= 2) if (entries[i] === key) return entries[i + 1];
-    return undefined;
-  }
-
-  *pairs(): Generator<readonly [key: PickleValue, value: PickleValue]> {
-    for (let i = 0; i < this.entries.length; i += 2) yield [this.entries[i], this.entries[i + 1]];
-  }
-}
-
-/** The record of what would be an instance or the result of a call in Python. */
-export class PickleObject {
-  readonly name: string;
-  readonly args: readonly PickleValue[];
-  /** The state set by BUILD, usually a dict of attributes. */
-  state: PickleValue = null;
-  /** For dict and list subclasses, the items set and appended. */
-  dict: PickleDict | undefined = undefined;
-  list: PickleValue[] | undefined = undefined;
-
-  constructor(name: string, args: readonly PickleValue[]) {
-    this.name = name;
-    this.args = args;
-  }
-}
-
-/** The attributes of an object, or its items if it is a dict. */
-export function attributesOf(value: PickleValue): PickleDict | undefined {
-  if (value instanceof PickleDict) return value;
-  if (!(value instanceof PickleObject)) return undefined;
-  if (value.dict !== undefined) return value.dict;
-  // For a class with slots, a pair of ordinary attributes and slots.
-  const parts = Array.isArray(value.state) ? value.state : [value.state];
-  return parts.find((part) => part instanceof PickleDict);
 }
 
 /**
@@ -101,32 +42,31 @@ export function unpickle(bytes: Uint8Array, start: number, host: PickleHost, fai
 }
 
 class Machine {
-  readonly #bytes: Uint8Array;
-  readonly #view: DataView;
+  readonly #in: PickleReader;
+  /** Bytes of the file. */
+  readonly #size: number;
   readonly #host: PickleHost;
   readonly #fail: Fail;
   readonly #stack: PickleValue[] = [];
   /** By number; not a Map, since hostile numbers could all have the same hash. */
   readonly #memo: PickleValue[] = [];
   #memoised = 0;
-  #position: number;
   #containers = 0;
 
   constructor(bytes: Uint8Array, start: number, host: PickleHost, fail: Fail) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    this.#position = start;
+    this.#in = new PickleReader(bytes, start, fail);
+    this.#size = bytes.length;
     this.#host = host;
-    this.#fail = (what, details) => fail(`${what} (byte ${this.#position})`, { hint: fetchAgain, ...details });
+    this.#fail = this.#in.fail;
   }
 
   run(): Unpickled {
-    const most = mostOpcodes(this.#bytes.length);
+    const most = mostOpcodes(this.#size);
     for (let count = 0; count < most; count++) {
-      const opcode = this.#bytes[this.#advance(1)]!;
+      const opcode = this.#in.uint8();
       if (opcode === 0x2e) {
         if (this.#stack.length !== 1) this.#fail("the pickle does not end with one value");
-        return { value: this.#pop(), end: this.#position };
+        return { value: this.#pop(), end: this.#in.position };
       }
       this.#step(opcode);
     }
@@ -138,13 +78,13 @@ class Machine {
     switch (opcode) {
       case 0x80: {
         // PROTO
-        const protocol = this.#uint8();
+        const protocol = this.#in.uint8();
         if (protocol > 5)
           this.#fail("the pickle's protocol is not known", { expected: "0 to 5", found: `${protocol}` });
         return;
       }
       case 0x95: // FRAME: how much is read at once; says nothing about the values
-        this.#length(8);
+        this.#in.uint64();
         return;
       case 0x28: // MARK
         stack.push(mark);
@@ -169,55 +109,55 @@ class Machine {
         stack.push(false);
         return;
       case 0x4a: // BININT
-        stack.push(this.#view.getInt32(this.#advance(4), true));
+        stack.push(this.#in.int32());
         return;
       case 0x4b: // BININT1
-        stack.push(this.#uint8());
+        stack.push(this.#in.uint8());
         return;
       case 0x4d: // BININT2
-        stack.push(this.#view.getUint16(this.#advance(2), true));
+        stack.push(this.#in.uint16());
         return;
       case 0x8a: // LONG1
-        stack.push(this.#long(this.#uint8()));
+        stack.push(this.#in.long(this.#in.uint8()));
         return;
       case 0x8b: // LONG4
-        stack.push(this.#long(this.#length(4)));
+        stack.push(this.#in.long(this.#in.uint32()));
         return;
-      case 0x49: // INT: of protocols 0 and 1, which write numbers as lines; booleans are 00 and 01
+      case 0x49: // INT
       case 0x4c: // LONG
       case 0x46: // FLOAT
-        stack.push(this.#number(this.#line()));
+        stack.push(this.#in.decimal());
         return;
-      case 0x47: // BINFLOAT, the one big-endian number
-        stack.push(this.#view.getFloat64(this.#advance(8), false));
+      case 0x47: // BINFLOAT
+        stack.push(this.#in.float64());
         return;
 
       case 0x53: // STRING: a literal in quotes
-        stack.push(this.#line().slice(1, -1));
+        stack.push(this.#in.line().slice(1, -1));
         return;
       case 0x56: // UNICODE
-        stack.push(this.#line());
+        stack.push(this.#in.line());
         return;
       case 0x55: // SHORT_BINSTRING: Python 2's str, which may be bytes
       case 0x8c: // SHORT_BINUNICODE
-        stack.push(this.#text(this.#uint8()));
+        stack.push(this.#in.text(this.#in.uint8()));
         return;
       case 0x54: // BINSTRING
       case 0x58: // BINUNICODE
-        stack.push(this.#text(this.#length(4)));
+        stack.push(this.#in.text(this.#in.uint32()));
         return;
       case 0x8d: // BINUNICODE8
-        stack.push(this.#text(this.#length(8)));
+        stack.push(this.#in.text(this.#in.uint64()));
         return;
       case 0x43: // SHORT_BINBYTES
-        stack.push(this.#chunk(this.#uint8()));
+        stack.push(this.#in.chunk(this.#in.uint8()));
         return;
       case 0x42: // BINBYTES
-        stack.push(this.#chunk(this.#length(4)));
+        stack.push(this.#in.chunk(this.#in.uint32()));
         return;
       case 0x8e: // BINBYTES8
       case 0x96: // BYTEARRAY8
-        stack.push(this.#chunk(this.#length(8)));
+        stack.push(this.#in.chunk(this.#in.uint64()));
         return;
 
       case 0x29: // EMPTY_TUPLE
@@ -282,31 +222,31 @@ class Machine {
       }
 
       case 0x71: // BINPUT
-        this.#memoise(this.#uint8());
+        this.#memoise(this.#in.uint8());
         return;
       case 0x72: // LONG_BINPUT
-        this.#memoise(this.#view.getUint32(this.#advance(4), true));
+        this.#memoise(this.#in.uint32());
         return;
       case 0x94: // MEMOIZE
         this.#memoise(this.#memoised);
         return;
       case 0x70: // PUT
-        this.#memoise(Number(this.#line()));
+        this.#memoise(Number(this.#in.line()));
         return;
       case 0x67: // GET
-        this.#recall(Number(this.#line()));
+        this.#recall(Number(this.#in.line()));
         return;
       case 0x68: // BINGET
-        this.#recall(this.#uint8());
+        this.#recall(this.#in.uint8());
         return;
       case 0x6a: // LONG_BINGET
-        this.#recall(this.#view.getUint32(this.#advance(4), true));
+        this.#recall(this.#in.uint32());
         return;
 
       case 0x63: {
         // GLOBAL
-        const module = this.#line();
-        stack.push(new PickleGlobal(`${module}.${this.#line()}`));
+        const module = this.#in.line();
+        stack.push(new PickleGlobal(`${module}.${this.#in.line()}`));
         return;
       }
       case 0x93: {
@@ -333,7 +273,7 @@ class Machine {
       }
       case 0x69: {
         // INST
-        const name = `${this.#line()}.${this.#line()}`;
+        const name = `${this.#in.line()}.${this.#in.line()}`;
         this.#call(new PickleGlobal(name), this.#popToMark());
         return;
       }
@@ -351,7 +291,7 @@ class Machine {
         return;
       }
       case 0x50: // PERSID
-        stack.push(this.#host.persistent(this.#line(), this.#fail));
+        stack.push(this.#host.persistent(this.#in.line(), this.#fail));
         return;
       case 0x51: // BINPERSID
         this.#container();
@@ -363,63 +303,6 @@ class Machine {
           found: `0x${opcode.toString(16).padStart(2, "0")}`,
         });
     }
-  }
-
-  /** Skips `size` bytes and returns their start. */
-  #advance(size: number): number {
-    const start = this.#position;
-    if (size > this.#bytes.length - start) this.#fail("the pickle is cut short");
-    this.#position += size;
-    return start;
-  }
-
-  #uint8(): number {
-    return this.#bytes[this.#advance(1)]!;
-  }
-
-  #length(size: 4 | 8): number {
-    const start = this.#advance(size);
-    const length = size === 4 ? this.#view.getUint32(start, true) : Number(this.#view.getBigUint64(start, true));
-    return length;
-  }
-
-  #chunk(length: number): Uint8Array {
-    const start = this.#advance(length);
-    return this.#bytes.subarray(start, start + length);
-  }
-
-  /** Text that is not UTF-8 (Python 2's bytes, file names in other encodings) is never a tensor's name. */
-  #text(length: number): string {
-    return decoder.decode(this.#chunk(length));
-  }
-
-  /**
-   * A little-endian two's complement integer; a number if it fits. Integers beyond 128 bits (states of random
-   * generators) are not needed and would take long.
-   */
-  #long(length: number): number | bigint | PickleObject {
-    const chunk = this.#chunk(length);
-    if (length > 16) return new PickleObject("builtins.int", []);
-    let value = 0n;
-    for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(chunk[i]!);
-    return narrow(BigInt.asIntN(8 * length, value));
-  }
-
-  /** A number in protocols 0 and 1. */
-  #number(line: string): number | bigint | boolean | PickleObject {
-    if (line === "00" || line === "01") return line === "01";
-    const digits = /^[-+]?\d+L?$/.test(line) ? line.replace("L", "") : undefined;
-    if (digits === undefined) return Number(line);
-    return digits.length > 40 ? new PickleObject("builtins.int", []) : narrow(BigInt(digits.replace("+", "")));
-  }
-
-  /** The rest of a line. */
-  #line(): string {
-    const start = this.#position;
-    const end = this.#bytes.indexOf(0x0a, start);
-    if (end < 0) this.#fail("a line of the pickle has no end");
-    this.#position = end + 1;
-    return decoder.decode(this.#bytes.subarray(start, end));
   }
 
   #pop(): PickleValue {
@@ -474,7 +357,7 @@ class Machine {
 
   #memoise(index: number): void {
     // Picklers count them.
-    if (!(index < mostOpcodes(this.#bytes.length))) this.#fail("the pickle keeps a value under an impossible number");
+    if (!(index < mostOpcodes(this.#size))) this.#fail("the pickle keeps a value under an impossible number");
     if (this.#memo[index] === undefined) this.#memoised++;
     this.#memo[index] = this.#top();
   }
@@ -486,7 +369,7 @@ class Machine {
   }
 
   #container(): void {
-    const most = mostContainers(this.#bytes.length);
+    const most = mostContainers(this.#size);
     if (++this.#containers > most) this.#fail(`the pickle has more than ${most} objects`);
   }
 
@@ -495,7 +378,3 @@ class Machine {
     this.#stack.push(value);
   }
 }
-
-const narrow = (value: bigint): number | bigint => (Number.isSafeInteger(Number(value)) ? Number(value) : value);
-
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });

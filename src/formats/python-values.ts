@@ -1,6 +1,6 @@
 /** Reads values of Python and NumPy types in pickles. */
 
-import { PickleObject, type PickleValue } from "./pickle.ts";
+import { PickleObject, type PickleValue } from "./pickle-values.ts";
 
 /** Protocols before 3 have no bytes: they store text, one character per byte, and a call that encodes it. */
 function encoded(value: PickleValue): string | undefined {

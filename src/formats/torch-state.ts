@@ -2,7 +2,7 @@
 
 import { option, SenetError } from "../errors.ts";
 import { type Fail, shownName } from "./bytes.ts";
-import { attributesOf, PickleDict, PickleObject, type PickleValue } from "./pickle.ts";
+import { attributesOf, PickleDict, PickleObject, type PickleValue } from "./pickle-values.ts";
 import { integerOf, pickledArray, pickledBytes, pickledText } from "./python-values.ts";
 import { TensorRef, tensorIn } from "./torch-values.ts";
 

@@ -15,7 +15,7 @@ import {
 } from "../../tests/weights.ts";
 import type { SenetError } from "../errors.ts";
 import type { Tensor } from "../tensor.ts";
-import { PickleDict, PickleObject, type PickleValue } from "./pickle.ts";
+import { PickleDict, PickleObject, type PickleValue } from "./pickle-values.ts";
 import { parseTorch } from "./torch.ts";
 import { labelsIn } from "./torch-state.ts";
 

@@ -7,9 +7,11 @@
 
 import type { Tensor } from "../tensor.ts";
 import { type Fail, failAt, fetchAgain, shownName } from "./bytes.ts";
-import { PickleDict, type PickleValue, unpickle } from "./pickle.ts";
+import { unpickle } from "./pickle.ts";
+import { PickleDict, type PickleValue } from "./pickle-values.ts";
 import { chooseState, labelsIn, type SaidLabels } from "./torch-state.ts";
-import { type Made, materialise, type Storage, type Storages, TorchHost } from "./torch-values.ts";
+import { type Made, materialise, type Storage, type Storages } from "./torch-tensors.ts";
+import { TorchHost } from "./torch-values.ts";
 import { readZip, type ZipEntry, zipContent } from "./zip.ts";
 
 export interface TorchFile {
