@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { availableMemory } from "./memory.node.ts";
 
-const MIB = 2 ** 20;
+const mebibyte = 2 ** 20;
 
 /** A machine with 8 GiB left, and these files. */
 function machine(t: TestContext, files: Record<string, string>): string {
@@ -21,9 +21,9 @@ function machine(t: TestContext, files: Record<string, string>): string {
 }
 
 test("what the system has left, where nothing else limits it", (t) => {
-  assert.equal(availableMemory(machine(t, {})), 8192 * MIB);
+  assert.equal(availableMemory(machine(t, {})), 8192 * mebibyte);
   const none = machine(t, { "proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "max" });
-  assert.equal(availableMemory(none), 8192 * MIB);
+  assert.equal(availableMemory(none), 8192 * mebibyte);
   assert.ok(availableMemory() > 0 && availableMemory(join(none, "absent")) > 0);
 });
 
@@ -31,16 +31,16 @@ test("control groups, version 2: the poorest on the way up, without what caches 
   const group = { "proc/self/cgroup": "0::/pod/container\n", "sys/fs/cgroup/memory.max": "max" };
   const at = (path: string, name: string) => `sys/fs/cgroup/${path}/memory.${name}`;
   const own = {
-    [at("pod/container", "max")]: `${1500 * MIB}`,
-    [at("pod/container", "current")]: `${600 * MIB}`,
-    [at("pod/container", "stat")]: `anon 5\ninactive_file ${100 * MIB}\n`,
+    [at("pod/container", "max")]: `${1500 * mebibyte}`,
+    [at("pod/container", "current")]: `${600 * mebibyte}`,
+    [at("pod/container", "stat")]: `anon 5\ninactive_file ${100 * mebibyte}\n`,
   };
-  assert.equal(availableMemory(machine(t, { ...group, ...own })), 1000 * MIB);
-  const throttled = { [at("pod/container", "high")]: `${700 * MIB}` };
-  assert.equal(availableMemory(machine(t, { ...group, ...own, ...throttled })), 200 * MIB);
-  const above = { [at("pod", "max")]: `${2000 * MIB}`, [at("pod", "current")]: `${1950 * MIB}` };
-  assert.equal(availableMemory(machine(t, { ...group, ...own, ...above })), 50 * MIB);
-  const full = { [at("pod", "max")]: `${MIB}`, [at("pod", "current")]: `${2 * MIB}` };
+  assert.equal(availableMemory(machine(t, { ...group, ...own })), 1000 * mebibyte);
+  const throttled = { [at("pod/container", "high")]: `${700 * mebibyte}` };
+  assert.equal(availableMemory(machine(t, { ...group, ...own, ...throttled })), 200 * mebibyte);
+  const above = { [at("pod", "max")]: `${2000 * mebibyte}`, [at("pod", "current")]: `${1950 * mebibyte}` };
+  assert.equal(availableMemory(machine(t, { ...group, ...own, ...above })), 50 * mebibyte);
+  const full = { [at("pod", "max")]: `${mebibyte}`, [at("pod", "current")]: `${2 * mebibyte}` };
   assert.equal(availableMemory(machine(t, { ...group, ...full })), 0);
 });
 
@@ -48,13 +48,13 @@ test("control groups, version 1, also where a container does not see its host's 
   const top = "sys/fs/cgroup/memory";
   const files = {
     "proc/self/cgroup": "4:memory:/docker/0123\n1:cpu:/docker/0123\n",
-    [`${top}/memory.limit_in_bytes`]: `${1000 * MIB}`,
-    [`${top}/memory.usage_in_bytes`]: `${500 * MIB}`,
-    [`${top}/memory.stat`]: `inactive_file 1\ntotal_inactive_file ${200 * MIB}\n`,
+    [`${top}/memory.limit_in_bytes`]: `${1000 * mebibyte}`,
+    [`${top}/memory.usage_in_bytes`]: `${500 * mebibyte}`,
+    [`${top}/memory.stat`]: `inactive_file 1\ntotal_inactive_file ${200 * mebibyte}\n`,
   };
-  assert.equal(availableMemory(machine(t, files)), 700 * MIB);
+  assert.equal(availableMemory(machine(t, files)), 700 * mebibyte);
   const unlimited = { ...files, [`${top}/memory.limit_in_bytes`]: "9223372036854771712" };
-  assert.equal(availableMemory(machine(t, unlimited)), 8192 * MIB);
+  assert.equal(availableMemory(machine(t, unlimited)), 8192 * mebibyte);
 });
 
 test("what ulimit leaves of address space and of data", (t) => {
@@ -62,9 +62,9 @@ test("what ulimit leaves of address space and of data", (t) => {
     "proc/self/limits": `Limit Soft Hard Units\nMax data size             ${data}   unlimited  bytes\nMax address space         ${space}  unlimited  bytes`,
     "proc/self/status": `VmSize:\t ${3 * 2 ** 20} kB\nVmData:\t ${2 ** 20} kB`,
   });
-  assert.equal(availableMemory(machine(t, limits(`${4096 * MIB}`, "unlimited"))), 1024 * MIB);
-  assert.equal(availableMemory(machine(t, limits("unlimited", `${2048 * MIB}`))), 1024 * MIB);
-  assert.equal(availableMemory(machine(t, limits("unlimited", "unlimited"))), 8192 * MIB);
+  assert.equal(availableMemory(machine(t, limits(`${4096 * mebibyte}`, "unlimited"))), 1024 * mebibyte);
+  assert.equal(availableMemory(machine(t, limits("unlimited", `${2048 * mebibyte}`))), 1024 * mebibyte);
+  assert.equal(availableMemory(machine(t, limits("unlimited", "unlimited"))), 8192 * mebibyte);
 });
 
 test("a real ulimit is seen", { skip: process.platform !== "linux" }, () => {

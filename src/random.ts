@@ -27,10 +27,10 @@ export function createRandom(...keys: number[]): Random {
   return new ThreefryRandom(keys);
 }
 
-const TWO_32 = 2 ** 32;
+const two32 = 2 ** 32;
 
 /** Set in the second word of the stream's counters. Keys have 53 bits, so theirs never have it: the two cannot collide. */
-const STREAM = 0x80000000;
+const streamBit = 0x80000000;
 
 /** Threefry-2x32-20: encrypts the counter `(x0, x1)` under the key `(k0, k1)` into `out`. */
 export function threefry(k0: number, k1: number, x0: number, x1: number, out: Uint32Array): void {
@@ -111,7 +111,7 @@ class ThreefryRandom implements Random {
           found: `${key}`,
         });
       }
-      threefry(block[0]!, block[1]!, key % TWO_32, Math.floor(key / TWO_32), block);
+      threefry(block[0]!, block[1]!, key % two32, Math.floor(key / two32), block);
     }
     this.#key0 = block[0]!;
     this.#key1 = block[1]!;
@@ -119,7 +119,7 @@ class ThreefryRandom implements Random {
 
   #next(): void {
     const n = this.#counter++;
-    threefry(this.#key0, this.#key1, n % TWO_32, STREAM | Math.floor(n / TWO_32), this.#block);
+    threefry(this.#key0, this.#key1, n % two32, streamBit | Math.floor(n / two32), this.#block);
   }
 
   #word(): number {
@@ -139,9 +139,9 @@ class ThreefryRandom implements Random {
   }
 
   below(n: number): number {
-    if (!Number.isInteger(n) || n < 1 || n > TWO_32) throw new RangeError(`below(${n}): 1 to 2^32 wanted`);
+    if (!Number.isInteger(n) || n < 1 || n > two32) throw new RangeError(`below(${n}): 1 to 2^32 wanted`);
     // Words beyond the last multiple of n would make small numbers likelier; draw again.
-    const limit = TWO_32 - (TWO_32 % n);
+    const limit = two32 - (two32 % n);
     let word = this.#word();
     while (word >= limit) word = this.#word();
     return word % n;

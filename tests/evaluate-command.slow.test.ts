@@ -18,7 +18,7 @@ const at = (...path: string[]) => join(folder, ...path);
 const evaluate = (args: string, onStderr: RunOptions["onStderr"] = () => {}): Promise<Ran> =>
   senet(["evaluate", ...args.split(" "), "--threads", "1", "--workers", "1"], { cwd: folder, onStderr });
 
-const PICTURES = 600;
+const pictureCount = 600;
 const linesOf = (path: string) => (existsSync(path) ? readFileSync(path, "utf8").split("\n").length - 1 : 0);
 
 /** Runs until the journal has some more pictures, then sends the signal. */
@@ -36,7 +36,7 @@ function interrupted(args: string, signal: NodeJS.Signals): Promise<Ran> {
 
 before(async () => {
   await drawColours(at("few", "folders"), 3);
-  await drawColours(at("many", "folders"), PICTURES / 3);
+  await drawColours(at("many", "folders"), pictureCount / 3);
   const network = colourNetwork(imagenetLabels("devkit"), colourInput.bgr, "se-resnet-50");
   writeCheckpoint(at("caffe.safetensors"), network);
   const other = colourNetwork(imagenetLabels("sorted"), colourInput.rgb);
@@ -108,14 +108,14 @@ test("kill -9, then Ctrl-C, and the same command goes on each time, to the same 
   const args = "--weights caffe.safetensors --data many/folders --batch-size 1 --journal journal.jsonl --json";
   assert.equal((await interrupted(args, "SIGKILL")).code, null);
   const after = linesOf(at("journal.jsonl"));
-  assert.ok(after >= 22 && after < PICTURES, `${after} lines in the journal`);
+  assert.ok(after >= 22 && after < pictureCount, `${after} lines in the journal`);
   const stopped = await interrupted(args, "SIGINT");
   assert.equal(stopped.code, 130, stopped.stderr);
   assert.equal(stopped.stdout, "", "no result of a part of the pictures");
   assert.match(stopped.stderr, /^stopping after this batch; press Ctrl-C again to stop at once$/m);
   assert.match(stopped.stderr, /^caffe\.safetensors: \d+ pictures, top-1 error 0\.00 %/m);
   assert.match(stopped.stderr, /^stopped; run the same command to continue$/m);
-  assert.ok(linesOf(at("journal.jsonl")) < PICTURES);
+  assert.ok(linesOf(at("journal.jsonl")) < pictureCount);
 
   const other = await evaluate(`${args} --resize 20`);
   assert.equal(other.code, 2);
@@ -125,10 +125,10 @@ test("kill -9, then Ctrl-C, and the same command goes on each time, to the same 
   const finished = await evaluate(args);
   assert.equal(finished.code, 0, finished.stderr);
   const { images, top1_error } = JSON.parse(finished.stdout) as Record<string, number>;
-  assert.deepEqual([images, top1_error], [PICTURES, 0]);
+  assert.deepEqual([images, top1_error], [pictureCount, 0]);
   const pictures = readFileSync(at("journal.jsonl"), "utf8").match(/"picture":"[^"]+"/g)!;
-  assert.equal(pictures.length, PICTURES, "each picture was looked at once");
-  assert.equal(new Set(pictures).size, PICTURES);
+  assert.equal(pictures.length, pictureCount, "each picture was looked at once");
+  assert.equal(new Set(pictures).size, pictureCount);
 });
 
 test("where later weights cannot be opened, what was measured is told", async () => {

@@ -7,7 +7,7 @@ import { type TestContext, test } from "node:test";
 import sharp from "sharp";
 import { runNode, senet, temporaryFolder } from "./command.ts";
 
-const MIB = 2 ** 20;
+const mebibyte = 2 ** 20;
 
 /** A new control group of so many bytes, for a shell to enter; nothing where none can be made. */
 function groupOf(t: TestContext, bytes: number): { readonly enter: string } | undefined {
@@ -53,7 +53,7 @@ async function photographs(): Promise<string> {
 }
 
 test("training on photographs stays within a gigabyte, whatever threads and cache are asked for", async (t) => {
-  const group = groupOf(t, 1000 * MIB);
+  const group = groupOf(t, 1000 * mebibyte);
   if (group === undefined) return t.skip("this process may not make control groups");
   const data = await photographs();
   const small = ["--model", "se-resnet-20", "--image-size", "32", "--batch-size", "8", "--epochs", "1"];
@@ -68,7 +68,7 @@ test("training on photographs stays within a gigabyte, whatever threads and cach
 });
 
 test("eight threads of the loader fit into 600 MB", async (t) => {
-  const group = groupOf(t, 600 * MIB);
+  const group = groupOf(t, 600 * mebibyte);
   if (group === undefined) return t.skip("this process may not make control groups");
   const data = await photographs();
   const module = (name: string) => JSON.stringify(new URL(`../src/data/${name}.node.js`, import.meta.url).href);

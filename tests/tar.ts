@@ -13,7 +13,7 @@ export interface Member {
   readonly magic?: string;
 }
 
-const BLOCK = 512;
+const blockBytes = 512;
 const bytesOf = (data: Uint8Array | string): Uint8Array =>
   typeof data === "string" ? new TextEncoder().encode(data) : data;
 const octal = (value: number, digits: number): string => value.toString(8).padStart(digits, "0");
@@ -22,7 +22,7 @@ const octal = (value: number, digits: number): string => value.toString(8).padSt
 export function tarOf(members: readonly Member[], isEnded = true): Uint8Array {
   const parts = members.flatMap(({ name, bytes = "", type = "0", prefix = "", size, sum, magic = "ustar\0" }) => {
     const data = bytesOf(bytes);
-    const header = new Uint8Array(BLOCK);
+    const header = new Uint8Array(blockBytes);
     const put = (value: string | Uint8Array, at: number) => header.set(bytesOf(value), at);
     put(name, 0);
     put("0000644\0", 100);
@@ -35,11 +35,11 @@ export function tarOf(members: readonly Member[], isEnded = true): Uint8Array {
     put(prefix, 345);
     const total = header.reduce((all, byte) => all + byte, 0);
     put(sum ?? `${octal(total, 6)}\0 `, 148);
-    const padded = new Uint8Array(Math.ceil(data.length / BLOCK) * BLOCK);
+    const padded = new Uint8Array(Math.ceil(data.length / blockBytes) * blockBytes);
     padded.set(data);
     return [header, padded];
   });
-  return joined(isEnded ? [...parts, new Uint8Array(2 * BLOCK)] : parts);
+  return joined(isEnded ? [...parts, new Uint8Array(2 * blockBytes)] : parts);
 }
 
 export function joined(parts: readonly Uint8Array[]): Uint8Array {

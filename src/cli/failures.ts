@@ -6,7 +6,7 @@ import { SenetError } from "../errors.ts";
 import { grouped, type LiveLine } from "./output.ts";
 
 /** More lines would push everything else off the screen. */
-const NAMED = 10;
+const mostNamed = 10;
 
 export class FailureReport {
   readonly #print: (line: string) => void;
@@ -25,7 +25,7 @@ export class FailureReport {
 
   met({ file, reason }: Failure): void {
     this.#count++;
-    if (this.#count <= NAMED) this.#print(`${this.#what} ${file}: ${reason}`);
+    if (this.#count <= mostNamed) this.#print(`${this.#what} ${file}: ${reason}`);
     else if (Number.isInteger(Math.log10(this.#count))) {
       this.#print(`${grouped(this.#count)} pictures ${this.#what} so far`);
     }

@@ -8,7 +8,7 @@ import { expandBraces, hasBraces } from "./braces.ts";
 import { statsOf } from "./walk.node.ts";
 
 /** A list of archives is never longer. */
-const MOST_BYTES = 2 ** 24;
+const mostBytes = 2 ** 24;
 
 export const isAddress = (text: string): boolean => /^https?:\/\//i.test(text);
 
@@ -20,7 +20,7 @@ export const isCompressedName = (name: string): boolean => /\.(tar\.\w{1,4}|tgz|
 export function isArchiveList(path: string): boolean {
   if (!/\.txt$/i.test(path)) return false;
   const stats = statsOf(path);
-  return stats?.isFile() === true && stats.size <= MOST_BYTES && isTarName(pathOf(linesOfList(path)[0] ?? ""));
+  return stats?.isFile() === true && stats.size <= mostBytes && isTarName(pathOf(linesOfList(path)[0] ?? ""));
 }
 
 /** Removes the query and fragment of an address. */

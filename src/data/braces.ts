@@ -3,7 +3,7 @@
 import { SenetError } from "../errors.ts";
 
 /** More than the number of files in any data set. */
-const MOST = 100_000;
+const mostFiles = 100_000;
 
 export const hasBraces = (text: string): boolean => groupIn(text) !== undefined;
 
@@ -18,7 +18,7 @@ export function expandBraces(pattern: string): string[] {
   const ends = expandBraces(group.after);
   const found: string[] = [];
   for (const alternative of group.alternatives.flatMap((one) => numbersOf(one, pattern) ?? expandBraces(one))) {
-    if (found.length + ends.length > MOST) throw tooMany(pattern);
+    if (found.length + ends.length > mostFiles) throw tooMany(pattern);
     for (const end of ends) found.push(`${group.before}${alternative}${end}`);
   }
   return found;
@@ -41,7 +41,7 @@ function groupIn(text: string): Group | undefined {
       else if (text[at] === "," && depth === 1) commas.push(at);
       else if (text[at] === "}" && --depth === 0) {
         const inside = text.slice(start + 1, at);
-        if (commas.length === 0 && !RANGE.test(inside)) break;
+        if (commas.length === 0 && !rangePattern.test(inside)) break;
         const bounds = [start, ...commas, at];
         return {
           before: text.slice(0, start),
@@ -55,20 +55,23 @@ function groupIn(text: string): Group | undefined {
   return undefined;
 }
 
-const RANGE = /^(\d+)\.\.(\d+)$/;
+const rangePattern = /^(\d+)\.\.(\d+)$/;
 
 /** The numbers of a range in braces; `undefined` for anything else. */
 function numbersOf(text: string, pattern: string): string[] | undefined {
-  const range = text.startsWith("{") && text.endsWith("}") ? RANGE.exec(text.slice(1, -1)) : null;
+  const range = text.startsWith("{") && text.endsWith("}") ? rangePattern.exec(text.slice(1, -1)) : null;
   if (range === null) return undefined;
   const [first, last] = [Number(range[1]), Number(range[2])];
   const isPadded = /^0\d/.test(range[1]!) || /^0\d/.test(range[2]!);
   const digits = isPadded ? Math.max(range[1]!.length, range[2]!.length) : 0;
   const count = Math.abs(last - first) + 1;
-  if (count > MOST) throw tooMany(pattern);
+  if (count > mostFiles) throw tooMany(pattern);
   const step = first <= last ? 1 : -1;
   return Array.from({ length: count }, (_, i) => `${first + step * i}`.padStart(digits, "0"));
 }
 
 const tooMany = (pattern: string): SenetError =>
-  new SenetError("usage", "this pattern stands for too many files", { where: pattern, expected: `at most ${MOST}` });
+  new SenetError("usage", "this pattern stands for too many files", {
+    where: pattern,
+    expected: `at most ${mostFiles}`,
+  });

@@ -52,8 +52,8 @@ export function pickledHint(files: readonly string[]): string | undefined {
   return found && `these are CIFAR's pickles for Python; its binary version is read (${found[0]}, unpacked)`;
 }
 
-const SIDE = 32;
-const PIXELS = 3 * SIDE * SIDE;
+const side = 32;
+const pixelBytes = 3 * side * side;
 
 export const cifar: DatasetKind = {
   name: "CIFAR-10 and CIFAR-100 (binary version)",
@@ -102,8 +102,8 @@ function open(root: string, { classes, part }: OpenOptions): Dataset {
   for (const name of filesOf(root, layout, names, part, remarks)) {
     const file = join(folder, name);
     for (const [i, number] of numbersIn(file, layout).entries()) {
-      const start = i * (layout.labelBytes + PIXELS) + layout.labelBytes;
-      const source = { kind: "pixels", file, start, width: SIDE, height: SIDE } as const;
+      const start = i * (layout.labelBytes + pixelBytes) + layout.labelBytes;
+      const source = { kind: "pixels", file, start, width: side, height: side } as const;
       samples.push({ file: join(file, `${i}`), label: labels[number]!, source });
     }
   }
@@ -166,7 +166,7 @@ function classNames(
 
 /** The class of each picture. @throws SenetError `data` where the file has another format or was cut off */
 function numbersIn(file: string, { name, labelBytes, classes }: Layout): Uint8Array {
-  const record = labelBytes + PIXELS;
+  const record = labelBytes + pixelBytes;
   const container = new PictureContainer(file);
   try {
     const { size } = container;
@@ -179,8 +179,8 @@ function numbersIn(file: string, { name, labelBytes, classes }: Layout): Uint8Ar
       });
     }
     const numbers = new Uint8Array(size / record);
-    for (let first = 0; first < numbers.length; first += CHUNK) {
-      const count = Math.min(CHUNK, numbers.length - first);
+    for (let first = 0; first < numbers.length; first += recordsAtOnce) {
+      const count = Math.min(recordsAtOnce, numbers.length - first);
       const bytes = container.read(first * record, count * record);
       for (let i = 0; i < count; i++) numbers[first + i] = bytes[i * record + labelBytes - 1]!;
     }
@@ -198,4 +198,4 @@ function numbersIn(file: string, { name, labelBytes, classes }: Layout): Uint8Ar
 }
 
 /** Records read at once. */
-const CHUNK = 1024;
+const recordsAtOnce = 1024;

@@ -1,6 +1,6 @@
 /** Finds copies among pictures: equal ones by a hash of their pixels, similar ones by a perceptual hash (`Fact`). */
 
-import { LOOKS } from "../images/facts.ts";
+import { looksLength } from "../images/facts.ts";
 
 /**
  * Groups of two or more places with equal marks, each in ascending order, sorted by first place. NaN equals nothing.
@@ -19,7 +19,7 @@ export function equalGroups(marks: Float64Array): number[][] {
   return groups.sort((a, b) => a[0]! - b[0]!);
 }
 
-/** Perceptual hashes of the pictures at `places`: `LOOKS` 16-bit numbers each. */
+/** Perceptual hashes of the pictures at `places`: `looksLength` 16-bit numbers each. */
 export interface Looks {
   readonly bits: Uint16Array;
   /** The pictures that could be decoded. */
@@ -30,12 +30,12 @@ export interface Similar {
   readonly place: number;
   /** The most similar other picture; the first one of several. */
   readonly other: number;
-  /** Number of differing bits, of `LOOKS_BITS`. */
+  /** Number of differing bits, of `looksBits`. */
   readonly distance: number;
 }
 
 /** Up to this distance the search is exact: at least one of the 16 numbers then differs in at most one bit. */
-export const MOST_DISTANCE = 2 * LOOKS - 1;
+export const mostDistance = 2 * looksLength - 1;
 
 /**
  * For each picture, the most similar other one at a distance of at most `most`.
@@ -43,7 +43,7 @@ export const MOST_DISTANCE = 2 * LOOKS - 1;
  * If two pictures differ in at most 31 bits, at least one of their 16 numbers differs in at most one bit. So only pictures
  * that share a number, up to one bit, need comparing. The 16 numbers are processed one after another, so that only one
  * table is in memory at a time.
- * @param most at most `MOST_DISTANCE`
+ * @param most at most `mostDistance`
  */
 export function mostSimilar(pictures: Looks, others: Looks, most: number): Similar[] {
   // Uniform pictures all have the same hash, so each distinct hash is searched once.
@@ -51,10 +51,10 @@ export function mostSimilar(pictures: Looks, others: Looks, most: number): Simil
   const nearest = new Int32Array(pictures.places.length).fill(-1);
   const distances = new Uint16Array(pictures.places.length).fill(most + 1);
   const offsets = Uint16Array.from([0, ...Array.from({ length: 16 }, (_, bit) => 1 << bit)]);
-  for (let number = 0; number < LOOKS; number++) {
+  for (let number = 0; number < looksLength; number++) {
     const table = tableOf(others.bits, searched, number);
     for (const [i, place] of pictures.places.entries()) {
-      const key = pictures.bits[place * LOOKS + number]!;
+      const key = pictures.bits[place * looksLength + number]!;
       for (const offset of offsets) {
         const bucket = key ^ offset;
         for (let at = table.starts[bucket]!; at < table.starts[bucket + 1]!; at++) {
@@ -78,8 +78,8 @@ export function mostSimilar(pictures: Looks, others: Looks, most: number): Simil
 /** The first place of each distinct hash. */
 function distinct({ bits, places }: Looks): Uint32Array {
   const compare = (a: number, b: number): number => {
-    for (let i = 0; i < LOOKS; i++) {
-      const difference = bits[a * LOOKS + i]! - bits[b * LOOKS + i]!;
+    for (let i = 0; i < looksLength; i++) {
+      const difference = bits[a * looksLength + i]! - bits[b * looksLength + i]!;
       if (difference !== 0) return difference;
     }
     return 0;
@@ -91,19 +91,19 @@ function distinct({ bits, places }: Looks): Uint32Array {
 /** Index of places by one of their numbers: those with number `key` from `starts[key]` to `starts[key + 1]`. */
 function tableOf(bits: Uint16Array, places: Uint32Array, number: number) {
   const starts = new Uint32Array(2 ** 16 + 1);
-  for (const place of places) starts[bits[place * LOOKS + number]! + 1]!++;
+  for (const place of places) starts[bits[place * looksLength + number]! + 1]!++;
   for (let key = 0; key < 2 ** 16; key++) starts[key + 1]! += starts[key]!;
   const next = starts.slice();
   const sorted = new Uint32Array(places.length);
-  for (const place of places) sorted[next[bits[place * LOOKS + number]!]!++] = place;
+  for (const place of places) sorted[next[bits[place * looksLength + number]!]!++] = place;
   return { starts, places: sorted };
 }
 
 /** Number of differing bits; counting stops beyond `most`. */
 function differing(a: Uint16Array, placeOfA: number, b: Uint16Array, placeOfB: number, most: number): number {
   let sum = 0;
-  const [from, of] = [placeOfA * LOOKS, placeOfB * LOOKS];
-  for (let i = 0; i < LOOKS && sum <= most; i++) sum += ones[a[from + i]! ^ b[of + i]!]!;
+  const [from, of] = [placeOfA * looksLength, placeOfB * looksLength];
+  for (let i = 0; i < looksLength && sum <= most; i++) sum += ones[a[from + i]! ^ b[of + i]!]!;
   return sum;
 }
 

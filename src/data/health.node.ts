@@ -2,7 +2,7 @@
 
 import { SenetError } from "../errors.ts";
 import { greysOf, likenessOf } from "../images/likeness.ts";
-import { equalGroups, type Looks, MOST_DISTANCE, mostSimilar } from "./copies.ts";
+import { equalGroups, type Looks, mostDistance, mostSimilar } from "./copies.ts";
 import { type Dataset, sourceOf } from "./dataset.ts";
 import type { BadPicture, CheckedPicture, DataHealth, PartHealth, SimilarPictures, Spread } from "./health.ts";
 import { type Inspection, type InspectOptions, inspect } from "./inspect.node.ts";
@@ -24,7 +24,7 @@ export interface CheckDataOptions extends PartOptions, Omit<InspectOptions, "onP
  * Least correlation of copies; different pictures of Imagenette are below it, and nearly all copies above
  * (docs/log.md).
  */
-const LEAST_LIKENESS = 0.95;
+const leastLikeness = 0.95;
 
 /**
  * Decodes every picture once, on the loader's threads. Keeps 50 bytes per picture, whatever its size.
@@ -32,10 +32,10 @@ const LEAST_LIKENESS = 0.95;
  * @throws SenetError `data` where there is no data set; `usage` where an option is out of range
  */
 export async function checkData(data: string, options: CheckDataOptions = {}): Promise<DataHealth> {
-  const { distance = MOST_DISTANCE, workers, signal, onFailure, onProgress = () => {} } = options;
-  if (!Number.isInteger(distance) || distance < 0 || distance > MOST_DISTANCE) {
+  const { distance = mostDistance, workers, signal, onFailure, onProgress = () => {} } = options;
+  if (!Number.isInteger(distance) || distance < 0 || distance > mostDistance) {
     throw new SenetError("usage", "similar pictures cannot be told by this distance", {
-      expected: `0 to ${MOST_DISTANCE} bits`,
+      expected: `0 to ${mostDistance} bits`,
       found: `${distance}`,
     });
   }
@@ -108,7 +108,7 @@ async function similarIn(
       if (told.has(pair.val.sample)) continue;
       const [near, far] = [await greysIn(reader, pair.val), await greysIn(reader, pair.train)];
       const likeness = likenessOf(near, far);
-      if (likeness >= LEAST_LIKENESS) similar.push({ ...pair, likeness });
+      if (likeness >= leastLikeness) similar.push({ ...pair, likeness });
     }
   } finally {
     reader.close();

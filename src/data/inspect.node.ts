@@ -1,6 +1,6 @@
 /** Decodes every picture of a data set once and keeps a few dozen bytes of facts about each. */
 
-import { Fact, LOOKS } from "../images/facts.ts";
+import { Fact, looksLength } from "../images/facts.ts";
 import type { Dataset, Failure } from "./dataset.ts";
 import { Loader, type LoadingOptions } from "./loader.node.ts";
 
@@ -30,7 +30,7 @@ export interface Inspection {
 }
 
 /** Pictures per batch. */
-const BATCH = 64;
+const picturesAtOnce = 64;
 
 /** Inspects the data set. @throws SenetError as the loader, but not for undecodable pictures */
 export async function inspect(
@@ -41,11 +41,11 @@ export async function inspect(
   const widths = new Uint32Array(count);
   const heights = new Uint32Array(count);
   const marks = new Float64Array(count).fill(Number.NaN);
-  const looks = new Uint16Array(count * LOOKS);
+  const looks = new Uint16Array(count * looksLength);
   const means = [0, 0, 0];
   const squares = [0, 0, 0];
   await using loader = new Loader({
-    ...{ dataset, batchSize: BATCH, cacheBytes: 0, tolerant: true, onFailure },
+    ...{ dataset, batchSize: picturesAtOnce, cacheBytes: 0, tolerant: true, onFailure },
     transform: { kind: "inspect" },
     ...(workers !== undefined && { workers }),
   });
@@ -59,7 +59,7 @@ export async function inspect(
       widths[place] = facts[Fact.width]!;
       heights[place] = facts[Fact.height]!;
       marks[place] = markOf(facts);
-      looks.set(facts.subarray(Fact.looks, Fact.looks + LOOKS), place * LOOKS);
+      looks.set(facts.subarray(Fact.looks, Fact.looks + looksLength), place * looksLength);
       for (let channel = 0; channel < 3; channel++) {
         means[channel]! += facts[Fact.mean + channel]! / 255;
         squares[channel]! += facts[Fact.square + channel]! / 255 ** 2;

@@ -86,7 +86,7 @@ function parseLine(line: string, where: string): Numbered {
 }
 
 /** More than the number of classes in any data set. */
-const MOST_CLASSES = 100_000;
+const mostClasses = 100_000;
 
 /**
  * The classes that a list's numbers stand for: the pictures' folders, if numbers and folders correspond one to one
@@ -98,10 +98,10 @@ function ownClasses(entries: readonly Entry[]): readonly string[] {
   let isByFolder = true;
   let most = -1;
   for (const { name, number, where } of entries) {
-    if (number >= MOST_CLASSES) {
+    if (number >= mostClasses) {
       throw new SenetError("data", "no data set has so many classes", {
         where,
-        expected: `0 to ${MOST_CLASSES - 1}`,
+        expected: `0 to ${mostClasses - 1}`,
         found: `${number}`,
       });
     }

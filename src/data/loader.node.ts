@@ -15,7 +15,7 @@ import { type EpochOrder, fillOrder, type Share } from "./epoch.ts";
 import { Failures } from "./failures.ts";
 import { preparePictureCache } from "./picture-cache.node.ts";
 import { type PictureMemory, pictureMemory } from "./picture-memory.node.ts";
-import { batchCount, Cell, createRing, type Ring, UNBOUNDED } from "./ring.ts";
+import { batchCount, Cell, createRing, type Ring, unbounded } from "./ring.ts";
 import { packSources } from "./sources.ts";
 import { affordableThreads, LoaderThreads } from "./threads.node.ts";
 import {
@@ -326,7 +326,7 @@ export class Loader {
     const { control } = this.#ring;
     Atomics.store(control, Cell.stop, 1);
     // Change the value, rather than only notify: a worker that is about to wait must not miss it.
-    Atomics.store(control, Cell.released, UNBOUNDED);
+    Atomics.store(control, Cell.released, unbounded);
     Atomics.notify(control, Cell.released);
   }
 

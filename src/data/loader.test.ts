@@ -28,10 +28,10 @@ import { openFolder } from "./folder.node.ts";
 import { type Batch, Loader, type LoaderOptions } from "./loader.node.ts";
 import { pictureMemory } from "./picture-memory.node.ts";
 
-const SIZE = 16;
-const preprocessing: Preprocessing = { ...imagenetPreprocessing, resize: 18, crop: SIZE };
+const cropSide = 16;
+const preprocessing: Preprocessing = { ...imagenetPreprocessing, resize: 18, crop: cropSide };
 const evaluation = { kind: "evaluate", preprocessing } as const;
-const training = standardTraining(SIZE, imagenetPreprocessing);
+const training = standardTraining(cropSide, imagenetPreprocessing);
 
 const root = mkdtempSync(join(tmpdir(), "senet-loader-"));
 after(() => rmSync(root, { recursive: true }));
@@ -104,7 +104,7 @@ test("evaluation: the folder's order, values as from the functions themselves, t
   const batches = await collect(loader, 0);
   assert.deepEqual(samplesOf(batches), [...dataset.samples.keys()]);
   for (const { images, labels, samples, size } of batches) {
-    assert.equal(images.length, 4 * 3 * SIZE * SIZE);
+    assert.equal(images.length, 4 * 3 * cropSide * cropSide);
     for (let row = 0; row < size; row++) {
       const { file, label } = dataset.samples[samples[row]!]!;
       assert.equal(labels[row], label);
@@ -116,7 +116,7 @@ test("evaluation: the folder's order, values as from the functions themselves, t
   assert.equal(last.size, 1);
   assert.deepEqual(last.labels.slice(1), [-1, -1, -1]);
   assert.deepEqual(last.samples.slice(1), [-1, -1, -1]);
-  assert.ok(last.images.subarray(3 * SIZE * SIZE).every((value) => value === 0));
+  assert.ok(last.images.subarray(3 * cropSide * cropSide).every((value) => value === 0));
   assert.deepEqual(loader.failures, []);
 });
 
@@ -136,7 +136,7 @@ test("large JPEGs are read at a reduced size, or exactly; with a cache, without,
     writeAt1970(join(large, name, `${i}.jpg`), jpeg);
   }
   const dataset = openFolder(large);
-  const transform = standardTraining(SIZE, imagenetPreprocessing, { scale: [0.25, 1] });
+  const transform = standardTraining(cropSide, imagenetPreprocessing, { scale: [0.25, 1] });
   const batchesOf = async (options: Partial<LoaderOptions>) => {
     const loader = loaderOf(t, { dataset, transform, seed: 3, ...options });
     return [...(await collect(loader, 0)), ...(await collect(loader, 1))];
@@ -167,7 +167,7 @@ test("large JPEGs are read at a reduced size, or exactly; with a cache, without,
     const [first] = batches;
     const picture = await openPicture(dataset.samples[first!.samples[0]!]!.file).decode(reduction);
     assert.equal(picture.width, 200 / reduction);
-    const values = new Float32Array(3 * SIZE * SIZE);
+    const values = new Float32Array(3 * cropSide * cropSide);
     augment(picture, transform, createRandom(3, 1, 0, 0), values);
     assert.deepEqual(first!.images.subarray(0, values.length), values);
   }
@@ -213,7 +213,7 @@ test("training: each picture once an epoch, augmented by seed, epoch and positio
     const batch = epochs[1]![Math.floor(position / 4)]!;
     const row = position % 4;
     assert.equal(batch.samples[row], sample);
-    const values = new Float32Array(3 * SIZE * SIZE);
+    const values = new Float32Array(3 * cropSide * cropSide);
     const picture = await decodePicture(goodFolder.samples[sample]!.file);
     augment(picture, training, createRandom(7, 1, 1, position), values);
     assert.deepEqual(batch.images.subarray(row * values.length, (row + 1) * values.length), values);
@@ -251,7 +251,7 @@ test("repeated augmentation: fewer pictures, each several times in a row, each t
   );
   const [{ images, samples }] = batches as [Copy];
   assert.equal(samples[0], samples[1]);
-  const length = 3 * SIZE * SIZE;
+  const length = 3 * cropSide * cropSide;
   assert.notDeepEqual(images.subarray(0, length), images.subarray(length, 2 * length));
 });
 
@@ -259,15 +259,15 @@ test("progressive sizes: each epoch's batches have its size, wherever it begins"
   const sizes = [
     { epoch: 0, size: 8 },
     { epoch: 2, size: 12 },
-    { epoch: 3, size: SIZE },
+    { epoch: 3, size: cropSide },
   ];
   const exact = { ...training, sizes, decode: "exact" } as const;
   const loader = loaderOf(t, { transform: exact, seed: 7, cacheBytes: 2 ** 22 });
   for (const [epoch, size] of [
     [0, 8],
     [1, 8],
-    [3, SIZE],
-    [9, SIZE],
+    [3, cropSide],
+    [9, cropSide],
     [2, 12],
   ] as const) {
     const length = 3 * size * size;
@@ -293,7 +293,7 @@ test("progressive sizes: each epoch's batches have its size, wherever it begins"
       ],
       "sizes.1",
     ],
-    [[{ epoch: 0, size: SIZE + 1 }], "sizes.0"],
+    [[{ epoch: 0, size: cropSide + 1 }], "sizes.0"],
   ] as const) {
     assert.throws(
       () => loaderOf(t, { transform: { ...training, sizes: wrong }, seed: 7 }),
@@ -438,7 +438,10 @@ test("training replaces bad pictures by others of the epoch, the same on every r
   const twice = [...counts].find(([, count]) => count > 1)![0];
   const rows = samples.flatMap((sample, row) => (sample === twice ? [row] : []));
   const row = (i: number) =>
-    expected[Math.floor(i / 5)]!.images.subarray((i % 5) * 3 * SIZE * SIZE, ((i % 5) + 1) * 3 * SIZE * SIZE);
+    expected[Math.floor(i / 5)]!.images.subarray(
+      (i % 5) * 3 * cropSide * cropSide,
+      ((i % 5) + 1) * 3 * cropSide * cropSide,
+    );
   assert.notDeepEqual(row(rows[0]!), row(rows[1]!));
 });
 
@@ -549,7 +552,7 @@ test("evaluation gives all views of a picture, one after the other", async (t) =
   for (const views of ["mirror", "ten-crop"] as const) {
     const transform = { ...evaluation, views };
     const loader = loaderOf(t, { transform, batchSize: 3 });
-    const length = viewCounts[views] * 3 * SIZE * SIZE;
+    const length = viewCounts[views] * 3 * cropSide * cropSide;
     assert.equal(loader.views, viewCounts[views]);
     const batches = await collect(loader, 0);
     assert.deepEqual(samplesOf(batches), [...goodFolder.samples.keys()]);

@@ -24,21 +24,21 @@ import { PictureFault } from "../images/fault.ts";
 import type { Box, Picture } from "../images/resize.ts";
 import type { PictureView } from "../images/view.ts";
 import type { Source } from "./dataset.ts";
-import { NAME_BYTES } from "./ring.ts";
+import { nameBytes } from "./ring.ts";
 
 /** Raised when decoding changes pixels. */
-const VERSION = 2;
+const version = 2;
 
 /**
  * `SNPX`: starts the header (with width and height), and is repeated after the pixels, in the last bytes to reach the
  * disk.
  */
-const MARK = 0x58504e53;
-const HEAD_BYTES = 12;
-const TAIL_BYTES = 4;
+const mark = 0x58504e53;
+const headBytes = 12;
+const tailBytes = 4;
 
 /** Temporary files older than this were abandoned. */
-const ABANDONED_MS = 3_600_000;
+const abandonedMs = 3_600_000;
 
 /** Creates the folder, and removes what killed processes left in it. @throws SenetError `io` */
 export function preparePictureCache(folder: string): void {
@@ -47,7 +47,7 @@ export function preparePictureCache(folder: string): void {
     for (const name of readdirSync(folder)) {
       if (!name.endsWith(".part")) continue;
       const file = join(folder, name);
-      if (Date.now() - statSync(file).mtimeMs > ABANDONED_MS) rmSync(file, { force: true });
+      if (Date.now() - statSync(file).mtimeMs > abandonedMs) rmSync(file, { force: true });
     }
   } catch (cause) {
     throw writeError("pictures cannot be kept here", folder, cause, "another folder");
@@ -79,11 +79,11 @@ export class PictureCache {
     const found = statSync(source.file, { bigint: true, throwIfNoEntry: false });
     if (found === undefined) return undefined;
     const part = source.kind === "range" ? [source.start, source.length] : [];
-    const facts = [VERSION, this.#recipe, resolve(source.file), `${found.size}`, `${found.mtimeNs}`, ...part];
+    const facts = [version, this.#recipe, resolve(source.file), `${found.size}`, `${found.mtimeNs}`, ...part];
     return createHash("sha256")
       .update(JSON.stringify(facts))
       .digest("hex")
-      .slice(0, 2 * NAME_BYTES);
+      .slice(0, 2 * nameBytes);
   }
 
   /** Reads a picture, into memory that the next read overwrites. */
@@ -94,13 +94,13 @@ export class PictureCache {
       const { size } = fstatSync(handle);
       if (this.#bytes.length < size) this.#bytes = new Uint8Array(size);
       const bytes = this.#bytes.subarray(0, size);
-      if (readSync(handle, bytes) !== size || size < HEAD_BYTES + TAIL_BYTES) return undefined;
+      if (readSync(handle, bytes) !== size || size < headBytes + tailBytes) return undefined;
       const view = new DataView(bytes.buffer);
       const [width, height] = [view.getUint32(4, true), view.getUint32(8, true)];
-      const end = HEAD_BYTES + 3 * width * height;
+      const end = headBytes + 3 * width * height;
       const isWhole =
-        end + TAIL_BYTES === bytes.length && view.getUint32(0, true) === MARK && view.getUint32(end, true) === MARK;
-      return isWhole ? { width, height, data: bytes.subarray(HEAD_BYTES, end) } : undefined;
+        end + tailBytes === bytes.length && view.getUint32(0, true) === mark && view.getUint32(end, true) === mark;
+      return isWhole ? { width, height, data: bytes.subarray(headBytes, end) } : undefined;
     } catch {
       // It is decoded instead.
       return undefined;
@@ -125,7 +125,7 @@ export class PictureCache {
       handle = openSync(this.#fileOf(name), "r");
       const length = rowBytes * height;
       if (this.#bytes.length < length) this.#bytes = new Uint8Array(length);
-      const isWhole = readSync(handle, this.#bytes, 0, length, HEAD_BYTES + rowBytes * top) === length;
+      const isWhole = readSync(handle, this.#bytes, 0, length, headBytes + rowBytes * top) === length;
       return isWhole ? this.#bytes.subarray(0, length) : undefined;
     } catch {
       // It is decoded instead.
@@ -140,14 +140,14 @@ export class PictureCache {
     if (this.#isFull) return false;
     const file = this.#fileOf(name);
     const aside = join(this.#folder, `${randomBytes(8).toString("hex")}.part`);
-    const head = new Uint8Array(HEAD_BYTES);
+    const head = new Uint8Array(headBytes);
     const view = new DataView(head.buffer);
-    for (const [i, word] of [MARK, width, height].entries()) view.setUint32(4 * i, word, true);
+    for (const [i, word] of [mark, width, height].entries()) view.setUint32(4 * i, word, true);
     try {
       makeFoldersSync(join(file, ".."));
       const handle = openSync(aside, "wx");
       try {
-        for (const bytes of [head, data.subarray(0, 3 * width * height), head.subarray(0, TAIL_BYTES)]) {
+        for (const bytes of [head, data.subarray(0, 3 * width * height), head.subarray(0, tailBytes)]) {
           for (let done = 0; done < bytes.length; ) done += writeSync(handle, bytes, done);
         }
       } finally {

@@ -12,13 +12,13 @@ export interface PictureMemory {
   readonly decodingBytes: number;
 }
 
-const MIB = 2 ** 20;
+const mebibyte = 2 ** 20;
 
 /** More does not help: enough for eight threads with photographs of 24 megapixels. */
-const MOST_DECODING = 1024 * MIB;
+const mostDecoding = 1024 * mebibyte;
 /** Less would keep threads from decoding even small pictures in parallel. */
-const LEAST_DECODING = 32 * MIB;
-const MOST_CACHE = 4096 * MIB;
+const leastDecoding = 32 * mebibyte;
+const mostCache = 4096 * mebibyte;
 
 /**
  * Divides a quarter of the available memory between pictures being decoded and pictures kept.
@@ -29,9 +29,9 @@ const MOST_CACHE = 4096 * MIB;
 export function pictureMemory(cacheBytes?: number, available: number = availableMemory()): PictureMemory {
   const asked = cacheBytes === undefined ? undefined : Math.min(cacheBytes, available / 3);
   const budget = Math.max(0, (available - (asked ?? 0)) / 4);
-  const decodingBytes = Math.min(MOST_DECODING, Math.max(LEAST_DECODING, budget / 2));
+  const decodingBytes = Math.min(mostDecoding, Math.max(leastDecoding, budget / 2));
   return {
-    cache: reserve(asked ?? Math.min(MOST_CACHE, Math.max(0, budget - decodingBytes))),
+    cache: reserve(asked ?? Math.min(mostCache, Math.max(0, budget - decodingBytes))),
     used: new Int32Array(new SharedArrayBuffer(4)),
     decodingBytes,
   };
@@ -39,7 +39,7 @@ export function pictureMemory(cacheBytes?: number, available: number = available
 
 /** Reserves as much as the system grants. Pages are only allocated when first written. */
 function reserve(bytes: number): SharedArrayBuffer {
-  for (let size = Math.floor(bytes); size >= MIB; size = Math.floor(size / 2)) {
+  for (let size = Math.floor(bytes); size >= mebibyte; size = Math.floor(size / 2)) {
     try {
       const memory = new SharedArrayBuffer(size);
       adviseHugePages(memory);

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pictureMemory } from "./picture-memory.node.ts";
 
-const MIB = 2 ** 20;
+const mebibyte = 2 ** 20;
 const sizes = (cacheMib: number | undefined, availableMib: number) => {
   const { cache, decodingBytes } = pictureMemory(
-    cacheMib === undefined ? undefined : cacheMib * MIB,
-    availableMib * MIB,
+    cacheMib === undefined ? undefined : cacheMib * mebibyte,
+    availableMib * mebibyte,
   );
-  return { cache: cache.byteLength / MIB, decoding: decodingBytes / MIB };
+  return { cache: cache.byteLength / mebibyte, decoding: decodingBytes / mebibyte };
 };
 
 test("by default pictures kept and pictures at work take a quarter of what is available, together", () => {

@@ -24,7 +24,7 @@ export interface FetchDataOptions extends Pick<FetchFilesOptions, "say" | "signa
 }
 
 /** No archive is larger. */
-const MOST_BYTES = 2 ** 38;
+const mostBytes = 2 ** 38;
 
 /** Whether an address is that of an archive or a pattern of archives, rather than of a picture. */
 export const isArchiveAddress = (text: string): boolean => isAddress(text) && isTarName(pathOf(text));
@@ -45,7 +45,7 @@ export async function localData(data: string, options: FetchDataOptions = {}): P
   const wanted = archives.flatMap((archive) => ("address" in archive ? [archive] : []));
   // Imported late, so that local data does not load the HTTP client.
   const { fetchFiles } = await import("../pull/files.node.ts");
-  await fetchFiles(wanted, { ...options, mostBytes: MOST_BYTES, faultOf });
+  await fetchFiles(wanted, { ...options, mostBytes, faultOf });
   const paths = archives.map(({ path }) => path);
   if (paths.length === 1) return paths[0]!;
   const text = `${paths.join("\n")}\n`;

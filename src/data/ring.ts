@@ -31,7 +31,7 @@ export const Cell = {
   ahead: 9,
 } as const;
 
-const CELLS = 10;
+const controlCells = 10;
 
 /** The state of each sample in `pictures`: four integers. */
 export const Entry = { state: 0, block: 1, width: 2, height: 3, size: 4 } as const;
@@ -39,10 +39,10 @@ export const Entry = { state: 0, block: 1, width: 2, height: 3, size: 4 } as con
 export const State = { unknown: 0, cached: 1, failed: 2, sound: 3, stored: 4 } as const;
 
 /** Pictures in the cache start at multiples of this many bytes, so that 32-bit numbers can address 128 GiB. */
-export const CACHE_BLOCK = 64;
+export const cacheBlock = 64;
 
 /** Value of `released` that lets workers write without waiting, when nothing will be read any more. */
-export const UNBOUNDED = 0x7fffffff;
+export const unbounded = 0x7fffffff;
 
 /** May be sent to threads: clones share the memory. */
 export interface Ring {
@@ -60,13 +60,13 @@ export interface Ring {
   readonly samples: Int32Array<SharedArrayBuffer>;
   /** An `Entry` for each sample. */
   readonly entries: Int32Array<SharedArrayBuffer>;
-  /** Name in the cache folder of each stored sample, `NAME_BYTES` each. */
+  /** Name in the cache folder of each stored sample, `nameBytes` each. */
   readonly names: Uint8Array<SharedArrayBuffer>;
   readonly share: Share;
 }
 
 /** Bytes of a picture's name in the cache folder. */
-export const NAME_BYTES = 20;
+export const nameBytes = 20;
 
 export function createRing(
   options: Pick<Ring, "depth" | "batchSize" | "imageLength" | "share"> & {
@@ -82,13 +82,13 @@ export function createRing(
     batchSize,
     imageLength,
     share,
-    control: ints(CELLS),
+    control: ints(controlCells),
     order: ints(samples),
     done: ints(depth),
     images: new Float32Array(new SharedArrayBuffer(depth * batchSize * imageLength * 4)),
     samples: ints(depth * batchSize),
     entries: ints(samples * Entry.size),
-    names: new Uint8Array(new SharedArrayBuffer(hasFolder ? samples * NAME_BYTES : 0)),
+    names: new Uint8Array(new SharedArrayBuffer(hasFolder ? samples * nameBytes : 0)),
   };
 }
 

@@ -5,7 +5,7 @@
 
 import { basename, join } from "node:path";
 import { option, SenetError } from "../errors.ts";
-import { FORMAT_BYTES, formatOf, isPictureName } from "../images/format.ts";
+import { formatBytes, formatOf, isPictureName } from "../images/format.ts";
 import { PictureContainer } from "../images/read.node.ts";
 import { archivesNamed, commonFolder, isCompressedName, isTarName } from "./archive-list.node.ts";
 import { byCodePoint } from "./by-code-point.ts";
@@ -99,7 +99,7 @@ function picturesIn(archive: string, leftOut: LeftOut, remarks: string[]): Packe
       );
     const pictures: Packed[] = [];
     for (const [name, { start, length }] of files) {
-      if (isPicture(name, () => read(start, Math.min(length, FORMAT_BYTES)))) {
+      if (isPicture(name, () => read(start, Math.min(length, formatBytes)))) {
         const cls = files.get(`${keyOf(name)}.cls`);
         const told = cls === undefined ? undefined : classIn(read, cls, join(archive, `${keyOf(name)}.cls`));
         pictures.push({ archive, name, start, length, told });
@@ -246,7 +246,7 @@ function labelled(root: string, placed: readonly Placed[], options: OpenOptions,
 }
 
 /** More than the number of classes in any data set. */
-const MOST_CLASSES = 100_000;
+const mostClasses = 100_000;
 
 /** Labels from `.cls` files, which hold numbers or names. */
 function byTold(root: string, placed: readonly Placed[], { classes, numbered }: OpenOptions): Labelled {
@@ -272,6 +272,6 @@ function byTold(root: string, placed: readonly Placed[], { classes, numbered }: 
   const entries = placed.map(({ picture }, i) => ({ name: picture.name, number: Number(told[i]) }));
   const where = (i: number) => join(placed[i]!.picture.archive, `${keyOf(placed[i]!.picture.name)}.cls`);
   const most = entries.reduce((found, { number }) => Math.max(found, number), 0);
-  const known = classes ?? Array.from({ length: Math.min(most + 1, MOST_CLASSES) }, (_, i) => `${i}`);
+  const known = classes ?? Array.from({ length: Math.min(most + 1, mostClasses) }, (_, i) => `${i}`);
   return { classes: known, labels: labelsOfNumbers(entries, known, numbered, where), used: placed, isNumbered: true };
 }

@@ -6,7 +6,7 @@ import type { Picture } from "../images/resize.ts";
 import type { Source } from "./dataset.ts";
 
 /** Limit on open files: data sets of a thousand archives are common, and several threads read them. */
-const MOST_OPEN = 32;
+const mostOpen = 32;
 
 type Sources = { readonly [K in Source["kind"]]: Extract<Source, { kind: K }> };
 
@@ -44,7 +44,7 @@ export class SourceReader {
     if (container === undefined) {
       container = new PictureContainer(file);
       for (const [path, oldest] of this.#open) {
-        if (this.#open.size < MOST_OPEN) break;
+        if (this.#open.size < mostOpen) break;
         oldest.close();
         this.#open.delete(path);
       }

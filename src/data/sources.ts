@@ -43,11 +43,11 @@ export function packSources(samples: readonly Sample[]): Sources {
 function packTexts(texts: readonly string[]): Pick<Sources, "text" | "bounds"> {
   const encoder = new TextEncoder();
   const chunks: Uint8Array[] = [];
-  for (let i = 0; i < texts.length; i += CHUNK) {
+  for (let i = 0; i < texts.length; i += textsAtOnce) {
     chunks.push(
       encoder.encode(
         texts
-          .slice(i, i + CHUNK)
+          .slice(i, i + textsAtOnce)
           .map((text) => `${text}\0`)
           .join(""),
       ),
@@ -65,7 +65,7 @@ function packTexts(texts: readonly string[]): Pick<Sources, "text" | "bounds"> {
   return { text, bounds };
 }
 
-const CHUNK = 4096;
+const textsAtOnce = 4096;
 
 function extentOf(source: Source): { start: number; length: number; width: number } {
   if (source.kind === "file") return { start: 0, length: -1, width: 0 };

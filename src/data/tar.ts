@@ -22,11 +22,11 @@ export interface Tar {
   readonly isEnded: boolean;
 }
 
-const BLOCK = 512;
+const blockBytes = 512;
 /** Limits: no system allows longer file names than 4 KiB; and records before an entry are bounded. */
-const MOST_NAME = 4096;
-const MOST_RECORDS = 2 ** 20;
-const MOST_ENTRIES = 2 ** 24;
+const mostName = 4096;
+const mostRecords = 2 ** 20;
+const mostEntries = 2 ** 24;
 
 /**
  * @param read reads bytes at an offset; the range is within the file
@@ -38,28 +38,28 @@ export function readTar(read: (start: number, length: number) => Uint8Array, siz
   /** Facts about an entry from the records before it. */
   let said: { name?: string; length?: number } = {};
   for (let at = 0; at < size; ) {
-    if (size - at < BLOCK) throw new TarFault(`the file is cut off in the middle of a header, at byte ${size}`);
-    const block = read(at, BLOCK);
+    if (size - at < blockBytes) throw new TarFault(`the file is cut off in the middle of a header, at byte ${size}`);
+    const block = read(at, blockBytes);
     if (block.every((byte) => byte === 0)) return { entries, isEnded: true };
     const header = headerOf(block, at);
     const isRecord = header.type in records;
     const length = isRecord ? header.length : (said.length ?? header.length);
-    const start = at + BLOCK;
+    const start = at + blockBytes;
     const name = isRecord ? "a record" : nameOf(said.name ?? header.name);
     if (start + length > size) {
       throw new TarFault(
         `the file is cut off in the middle of ${name}: it has ${size} bytes, and ${start + length} are needed`,
       );
     }
-    at = start + Math.ceil(length / BLOCK) * BLOCK;
+    at = start + Math.ceil(length / blockBytes) * blockBytes;
     if (isRecord) {
-      if (length > MOST_RECORDS) throw new TarFault(`a record of ${length} bytes before an entry, at byte ${start}`);
+      if (length > mostRecords) throw new TarFault(`a record of ${length} bytes before an entry, at byte ${start}`);
       said = { ...said, ...records[header.type]!(read(start, length), start) };
       continue;
     }
     said = {};
     if (name === "") continue;
-    if (entries.length >= MOST_ENTRIES) throw new TarFault(`more than ${MOST_ENTRIES} entries`);
+    if (entries.length >= mostEntries) throw new TarFault(`more than ${mostEntries} entries`);
     entries.push({ name, kind: kinds[header.type] ?? "other", start, length });
   }
   return { entries, isEnded: false };
@@ -149,7 +149,7 @@ function paxOf(bytes: Uint8Array, at: number): { name?: string; length?: number 
  * Normalises a name: no `./`, no slashes at either end. @throws TarFault if it leads out of the archive or is too long
  */
 function nameOf(name: string): string {
-  if (name.length > MOST_NAME) throw new TarFault(`a name of ${name.length} characters`);
+  if (name.length > mostName) throw new TarFault(`a name of ${name.length} characters`);
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");
   if (parts.includes("..") || name.includes("\0")) throw new TarFault(`a name that leads out of the archive: ${name}`);
   return parts.join("/");

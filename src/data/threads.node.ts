@@ -9,13 +9,13 @@ import type { WorkerJob, WorkerMessage } from "./worker.node.ts";
  * Memory for each thread: about 100 MB with 12-megapixel photographs, of which two may await garbage collection, for
  * each of a run's two loaders; and the engine needs as much again.
  */
-const THREAD_BYTES = 384 * 2 ** 20;
+const threadBytes = 384 * 2 ** 20;
 
 /**
  * Address space that a thread reserves, mostly without using it. Where `ulimit -v` leaves less, V8 would abort the
  * process.
  */
-const THREAD_ADDRESSES = 768 * 2 ** 20;
+const threadAddresses = 768 * 2 ** 20;
 
 export class LoaderThreads {
   readonly #workers: Worker[] = [];
@@ -115,12 +115,12 @@ export class LoaderThreads {
  */
 export function affordableThreads(): number {
   const addresses = availableAddresses();
-  if (addresses >= THREAD_ADDRESSES) {
-    return Math.max(1, Math.floor(Math.min(availableMemory() / THREAD_BYTES, addresses / THREAD_ADDRESSES)));
+  if (addresses >= threadAddresses) {
+    return Math.max(1, Math.floor(Math.min(availableMemory() / threadBytes, addresses / threadAddresses)));
   }
   const mib = (bytes: number) => `${Math.max(0, Math.floor(bytes / 2 ** 20))} MiB`;
   throw new SenetError("usage", "there is too little address space to prepare pictures in", {
-    expected: `${mib(THREAD_ADDRESSES)} for a thread`,
+    expected: `${mib(threadAddresses)} for a thread`,
     found: `${mib(addresses)} left by \`ulimit -v\``,
     hint: "ulimit -v unlimited, or 4000000 at least",
   });

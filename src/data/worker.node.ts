@@ -15,7 +15,7 @@ import { augmentationAt, placeOf, triedAt } from "./epoch.ts";
 import { reasonOf } from "./failures.ts";
 import { PictureCache } from "./picture-cache.node.ts";
 import type { PictureMemory } from "./picture-memory.node.ts";
-import { batchCount, CACHE_BLOCK, Cell, Entry, NAME_BYTES, type Ring, State } from "./ring.ts";
+import { batchCount, Cell, cacheBlock, Entry, nameBytes, type Ring, State } from "./ring.ts";
 import { SourceReader } from "./source.node.ts";
 import { type Sources, sourceAt } from "./sources.ts";
 import { applyTransform, type ImageTransform, transformAt } from "./transform.ts";
@@ -138,7 +138,7 @@ async function withPicture(job: WorkerJob, sample: number, use?: (picture: Pictu
   if (state === State.cached) {
     const width = entries[entry + Entry.width]!;
     const height = entries[entry + Entry.height]!;
-    const start = entries[entry + Entry.block]! * CACHE_BLOCK;
+    const start = entries[entry + Entry.block]! * cacheBlock;
     use?.(viewOf({ width, height, data: new Uint8Array(cache, start, width * height * 3) }));
     return true;
   }
@@ -189,7 +189,7 @@ async function withPicture(job: WorkerJob, sample: number, use?: (picture: Pictu
 function useStored(job: WorkerJob, sample: number, use: (picture: PictureView) => void): boolean {
   const { entries, names } = job.ring;
   const entry = sample * Entry.size;
-  const name = Buffer.from(names.buffer, sample * NAME_BYTES, NAME_BYTES).toString("hex");
+  const name = Buffer.from(names.buffer, sample * nameBytes, nameBytes).toString("hex");
   const view = folder!.view(name, { width: entries[entry + Entry.width]!, height: entries[entry + Entry.height]! });
   if (!hasRoom(job, view, 1)) return usePart(view, use);
   return usePart(view, (stored) => {
@@ -201,7 +201,7 @@ function useStored(job: WorkerJob, sample: number, use: (picture: PictureView) =
 
 /** Records that the picture is in the folder, so that no thread looks for it again. */
 function store({ ring: { entries, names } }: WorkerJob, sample: number, name: string, size: Picture): void {
-  names.set(Buffer.from(name, "hex"), sample * NAME_BYTES);
+  names.set(Buffer.from(name, "hex"), sample * nameBytes);
   const entry = sample * Entry.size;
   entries[entry + Entry.width] = size.width;
   entries[entry + Entry.height] = size.height;
@@ -220,7 +220,7 @@ function usePart(view: PictureView, use: (picture: PictureView) => void): boolea
 }
 
 function blocksOf(bytes: number): number {
-  return Math.ceil(bytes / CACHE_BLOCK);
+  return Math.ceil(bytes / cacheBlock);
 }
 
 function hasRoom(
@@ -229,7 +229,7 @@ function hasRoom(
   reduction: Reduction,
 ) {
   const bytes = 3 * reducedExtent(size.width, reduction) * reducedExtent(size.height, reduction);
-  return Atomics.load(used, 0) + blocksOf(bytes) <= Math.floor(cache.byteLength / CACHE_BLOCK);
+  return Atomics.load(used, 0) + blocksOf(bytes) <= Math.floor(cache.byteLength / cacheBlock);
 }
 
 /**
@@ -257,7 +257,7 @@ function giveBack({ ring: { control } }: WorkerJob, held: number): void {
 function keep({ ring: { entries }, memory }: WorkerJob, entry: number, { width, height, data }: Picture): void {
   const { cache, used } = memory;
   const blocks = blocksOf(data.length);
-  const capacity = Math.floor(cache.byteLength / CACHE_BLOCK);
+  const capacity = Math.floor(cache.byteLength / cacheBlock);
   let block = Atomics.load(used, 0);
   for (;;) {
     if (block + blocks > capacity) return;
@@ -265,7 +265,7 @@ function keep({ ring: { entries }, memory }: WorkerJob, entry: number, { width, 
     if (found === block) break;
     block = found;
   }
-  new Uint8Array(cache, block * CACHE_BLOCK, data.length).set(data);
+  new Uint8Array(cache, block * cacheBlock, data.length).set(data);
   entries[entry + Entry.block] = block;
   entries[entry + Entry.width] = width;
   entries[entry + Entry.height] = height;

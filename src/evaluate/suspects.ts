@@ -46,10 +46,10 @@ export function isGuessing(agreement: number, classes: number): boolean {
 }
 
 /** Classes kept per picture; all of them in most data sets. */
-const MOST_KEPT = 32;
+const mostKept = 32;
 
 /** Tolerance: the mean of equal numbers may come out slightly above them. */
-const ROUNDING = 1e-6;
+const rounding = 1e-6;
 
 /**
  * Collects predictions for labelled pictures, a few bytes per class, and finds suspects.
@@ -68,7 +68,7 @@ export class ConfidentLearning {
 
   constructor(classes: number) {
     this.#classes = classes;
-    this.#kept = Math.min(classes, MOST_KEPT);
+    this.#kept = Math.min(classes, mostKept);
     this.#tops = new Uint32Array(1024 * this.#kept);
     this.#topProbabilities = new Float32Array(1024 * this.#kept);
   }
@@ -155,7 +155,7 @@ export class ConfidentLearning {
   /** Equation 1: the likeliest class among those that reach their threshold. */
   #confidentOf(place: number, thresholds: Float64Array): number | undefined {
     for (let i = place * this.#kept; i < (place + 1) * this.#kept; i++) {
-      if (this.#topProbabilities[i]! >= thresholds[this.#tops[i]!]! - ROUNDING) return this.#tops[i]!;
+      if (this.#topProbabilities[i]! >= thresholds[this.#tops[i]!]! - rounding) return this.#tops[i]!;
     }
     return undefined;
   }

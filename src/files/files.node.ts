@@ -72,7 +72,7 @@ export const writeError = (
 ): SenetError => ioError(what, where, cause, remedy(codeOf(cause), another));
 
 /** Does not block on a pipe without writer. */
-export const READ_FLAGS: number = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
+export const readFlags: number = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0);
 
 /** Refuses anything but regular files: reading others may never end. (A folder reports itself when read.) */
 export function assertFile(found: Stats): void {
@@ -82,7 +82,7 @@ export function assertFile(found: Stats): void {
 /** The bytes of a file. @throws SenetError `io` where it cannot be read, or is not a regular file */
 export async function readBytes(path: string): Promise<Uint8Array> {
   try {
-    const file = await open(path, READ_FLAGS);
+    const file = await open(path, readFlags);
     try {
       assertFile(await file.stat());
       return await file.readFile();
@@ -97,7 +97,7 @@ export async function readBytes(path: string): Promise<Uint8Array> {
 /** The same, synchronously, for small files. @throws SenetError `io` */
 export function readBytesSync(path: string, what = "cannot be read"): Uint8Array {
   try {
-    const file = openSync(path, READ_FLAGS);
+    const file = openSync(path, readFlags);
     try {
       assertFile(fstatSync(file));
       return readFileSync(file);

@@ -1,6 +1,6 @@
 /** One of the two passes of the affine resampler, in plain TypeScript: the reference for its kernel. */
 
-import { PRECISION_BITS } from "./axis.ts";
+import { precisionBits } from "./axis.ts";
 import { clip8 } from "./resample.ts";
 
 export type Color = readonly [red: number, green: number, blue: number];
@@ -8,7 +8,7 @@ export type Color = readonly [red: number, green: number, blue: number];
 /**
  * Number of sub-pixel positions with weights of their own; the error is at most half a byte at a black and white edge.
  */
-export const PHASES = 256;
+export const phaseCount = 256;
 
 /** The filter of one pass: for each phase the weights of `taps` pixels, the first at offset `first[phase]`. */
 export interface AffineKernel {
@@ -44,7 +44,7 @@ export interface AffinePass {
   readonly end: number;
 }
 
-const HALF = 1 << (PRECISION_BITS - 1);
+const oneHalf = 1 << (precisionBits - 1);
 
 /** Computes the lines, `count` items each, written one after another. */
 export function resampleLines(
@@ -58,25 +58,25 @@ export function resampleLines(
   const { step, perLine, start } = pass;
   const { taps, first, weights } = pass.kernel;
   const [fillRed, fillGreen, fillBlue] = fill;
-  const stride = step * PHASES;
+  const stride = step * phaseCount;
   let out = 0;
   for (let line = pass.first; line < pass.end; line++) {
     // In units of phases, rounded to the nearest.
-    const origin = (step * 0.5 + perLine * (line + 0.5) + start) * PHASES + 0.5;
+    const origin = (step * 0.5 + perLine * (line + 0.5) + start) * phaseCount + 0.5;
     let base = source.start + line * lineStride;
     for (let item = 0; item < count; item++, out += 3, base += itemStride) {
       const at = Math.floor(origin + stride * item);
-      const phase = at & (PHASES - 1);
-      const begin = (at - phase) / PHASES + first[phase]!;
+      const phase = at & (phaseCount - 1);
+      const begin = (at - phase) / phaseCount + first[phase]!;
       if (begin >= limit || begin + taps <= 0) {
         target[out] = fillRed;
         target[out + 1] = fillGreen;
         target[out + 2] = fillBlue;
         continue;
       }
-      let red = HALF;
-      let green = HALF;
-      let blue = HALF;
+      let red = oneHalf;
+      let green = oneHalf;
+      let blue = oneHalf;
       let k = phase * taps;
       const end = k + taps;
       if (begin >= 0 && begin + taps <= limit) {

@@ -13,10 +13,10 @@ import {
   type AffinePass,
   type AffineSource,
   type Color,
-  PHASES,
+  phaseCount,
   resampleLines,
 } from "./affine-pass.ts";
-import { filters, type Interpolation, PRECISION_BITS } from "./axis.ts";
+import { filters, type Interpolation, precisionBits } from "./axis.ts";
 import { resampleAffineFast } from "./kernels-augment.ts";
 import type { Picture } from "./resize.ts";
 
@@ -40,11 +40,11 @@ function kernelOf(step: number, interpolation: Interpolation): AffineKernel {
   const scale = isNarrow === true ? 1 : Math.max(Math.abs(step), 1);
   const support = radius * scale;
   const taps = Math.floor(2 * support) + 1;
-  const first = new Int32Array(PHASES);
-  const weights = new Int32Array(PHASES * taps);
+  const first = new Int32Array(phaseCount);
+  const weights = new Int32Array(phaseCount * taps);
   const real = new Float64Array(taps);
-  for (let phase = 0; phase < PHASES; phase++) {
-    const center = phase / PHASES;
+  for (let phase = 0; phase < phaseCount; phase++) {
+    const center = phase / phaseCount;
     const begin = Math.floor(center - support + 0.5);
     const count = Math.floor(center + support + 0.5) - begin;
     let sum = 0;
@@ -54,7 +54,7 @@ function kernelOf(step: number, interpolation: Interpolation): AffineKernel {
       sum += w;
     }
     for (let k = 0; k < count; k++) {
-      weights[phase * taps + k] = Math.round((real[k]! / sum) * (1 << PRECISION_BITS));
+      weights[phase * taps + k] = Math.round((real[k]! / sum) * (1 << precisionBits));
     }
     first[phase] = begin;
   }

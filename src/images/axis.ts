@@ -9,7 +9,7 @@ export type Interpolation = "bilinear" | "bicubic" | "linear";
 export const interpolations = ["bilinear", "bicubic", "linear"] as const satisfies readonly Interpolation[];
 
 /** `32 − 8 − 2` in Pillow: 8 bits for pixels, and 2 for the overshoot of negative lobes. */
-export const PRECISION_BITS = 22;
+export const precisionBits = 22;
 
 /** A kernel on its support `[−radius, radius]`. */
 export interface Filter {
@@ -83,7 +83,7 @@ function precompute(
     }
     for (let k = 0; k < n; k++) {
       const normalised = sum === 0 ? real[k]! : real[k]! / sum;
-      const fixed = normalised * (1 << PRECISION_BITS);
+      const fixed = normalised * (1 << precisionBits);
       weights[i * taps + k] = Math.trunc(fixed < 0 ? fixed - 0.5 : fixed + 0.5);
     }
     first[i] = begin;
@@ -94,7 +94,7 @@ function precompute(
 
 /** Cache of axes: pictures come in a few sizes, and random crops of small ones in a few hundred. */
 const cache = new Map<string, Axis>();
-const MOST_CACHED_BYTES = 4 * 2 ** 20;
+const mostCachedBytes = 4 * 2 ** 20;
 let cachedBytes = 0;
 
 const bytesOf = ({ first, count, weights }: Axis): number => first.byteLength + count.byteLength + weights.byteLength;
@@ -113,7 +113,7 @@ export function axisOf(
     cachedBytes += bytesOf(axis);
     // Drop the oldest.
     for (const [old, other] of cache) {
-      if (cachedBytes <= MOST_CACHED_BYTES) break;
+      if (cachedBytes <= mostCachedBytes) break;
       cachedBytes -= bytesOf(other);
       cache.delete(old);
     }

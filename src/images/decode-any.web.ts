@@ -13,11 +13,11 @@ import type { Picture } from "./resize.ts";
 import { soundHeader, unsound } from "./sound.ts";
 
 /** Memory for one picture in a page: about half of what browsers allow. */
-const PAGE_BYTES = 2 ** 30;
+const pageBytes = 2 ** 30;
 
 /** As `decodeInBrowser`. */
 export async function decodeAny(bytes: Uint8Array, name: string): Promise<Picture> {
-  const { format } = soundHeader(bytes, name, () => PAGE_BYTES);
+  const { format } = soundHeader(bytes, name, () => pageBytes);
   const decode = await decoders[format]();
   try {
     return await decode(bytes, name);

@@ -23,7 +23,7 @@ import { type Room, readPicture } from "./read.node.ts";
 import type { Picture } from "./resize.ts";
 import { fromCmyk, fromGrey16, fromRgb, type Samples } from "./samples.ts";
 import { sharp } from "./sharp.node.ts";
-import { bytesAtWork, MAX_PIXELS, soundHeader, told, unsound } from "./sound.ts";
+import { bytesAtWork, maxPixels, soundHeader, told, unsound } from "./sound.ts";
 import type { PictureView } from "./view.ts";
 import { hasKernels } from "./wasm.ts";
 
@@ -110,7 +110,7 @@ const jpegView =
 async function decodeSharp(bytes: Uint8Array, format: Format, name: string): Promise<Picture> {
   const layout = layoutOf(bytes, format, name);
   const readable = (format === "PNG" ? withWholePalette(bytes) : undefined) ?? bytes;
-  const image = sharp()(readable, { ignoreIcc: true, failOn: "error", limitInputPixels: MAX_PIXELS });
+  const image = sharp()(readable, { ignoreIcc: true, failOn: "error", limitInputPixels: maxPixels });
   // Pillow applies the orientation of TIFFs only.
   if (format === "TIFF") image.autoOrient();
   try {

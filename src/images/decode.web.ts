@@ -9,7 +9,7 @@ import { readJpeg } from "./jpeg-header.ts";
 import type { Picture } from "./resize.ts";
 
 /** Larger pictures are checked more closely before they are decoded (sound.ts). */
-const USUAL_PIXELS = 2 ** 26 / 6;
+const usualPixels = 2 ** 26 / 6;
 
 /**
  * Decodes a file's bytes, in a page or a worker.
@@ -27,5 +27,5 @@ export async function decodeInBrowser(bytes: Uint8Array, name: string): Promise<
 /** Decodes the most common JPEGs: baseline, sound, and of ordinary size. */
 function usualJpeg(bytes: Uint8Array): Picture | undefined {
   const header = readJpeg(bytes);
-  return header && header.width * header.height <= USUAL_PIXELS ? decodeJpeg(bytes) : undefined;
+  return header && header.width * header.height <= usualPixels ? decodeJpeg(bytes) : undefined;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createRandom } from "../random.ts";
-import { Fact, LOOKS, LOOKS_BITS, writeFacts } from "./facts.ts";
+import { Fact, looksBits, looksLength, writeFacts } from "./facts.ts";
 import { type Picture, resize } from "./resize.ts";
 
 const facts = (picture: Picture): Float32Array => {
@@ -16,7 +16,7 @@ function noise(seed: number, width: number, height: number): Picture {
 }
 
 const pixels = (row: Float32Array): string => row.subarray(Fact.pixels, Fact.pixels + 4).join();
-const looks = (row: Float32Array): number[] => [...row.subarray(Fact.looks, Fact.looks + LOOKS)];
+const looks = (row: Float32Array): number[] => [...row.subarray(Fact.looks, Fact.looks + looksLength)];
 const differing = (a: readonly number[], b: readonly number[]): number =>
   a.reduce((sum, bits, i) => sum + (bits ^ b[i]!).toString(2).replaceAll("0", "").length, 0);
 
@@ -75,6 +75,6 @@ test("scaled, lightened and turned to fewer colours a picture keeps its looks; o
   ];
   for (const changed of changes) assert.ok(differing(original, looks(facts(changed))) <= 16);
   for (let seed = 5; seed < 30; seed++) {
-    assert.ok(differing(original, looks(facts(blobs(seed)))) > LOOKS_BITS / 5);
+    assert.ok(differing(original, looks(facts(blobs(seed)))) > looksBits / 5);
   }
 });

@@ -25,9 +25,9 @@ export const Fact = {
 } as const;
 
 /** Numbers in a perceptual hash. */
-export const LOOKS = 16;
+export const looksLength = 16;
 /** Bits in a perceptual hash. */
-export const LOOKS_BITS = 16 * LOOKS;
+export const looksBits = 16 * looksLength;
 
 /** Writes the picture's facts, `[Fact.side · Fact.side]`. */
 export function writeFacts(picture: Picture, into: Float32Array): void {
@@ -91,19 +91,19 @@ function mixed(hash: number, word: number): number {
 }
 
 /** Side of the grid of the perceptual hash. */
-const GRID = 16;
+const gridSide = 16;
 
 /**
  * The difference hash of Krawetz (2013): of the picture in grey at 17 × 16 pixels, a bit says whether a pixel is darker
  * than its right neighbour. Scaling, compression and small changes of brightness change few bits.
  */
 function writeLooks(picture: Picture, into: Float32Array): void {
-  const { data } = resize(picture, GRID + 1, GRID, "bilinear");
+  const { data } = resize(picture, gridSide + 1, gridSide, "bilinear");
   const grey = (pixel: number) => 299 * data[3 * pixel]! + 587 * data[3 * pixel + 1]! + 114 * data[3 * pixel + 2]!;
-  for (let y = 0; y < GRID; y++) {
+  for (let y = 0; y < gridSide; y++) {
     let bits = 0;
-    for (let x = 0; x < GRID; x++) {
-      const pixel = y * (GRID + 1) + x;
+    for (let x = 0; x < gridSide; x++) {
+      const pixel = y * (gridSide + 1) + x;
       bits = bits * 2 + (grey(pixel) < grey(pixel + 1) ? 1 : 0);
     }
     into[Fact.looks + y] = bits;

@@ -21,7 +21,7 @@ export const isPictureName = (name: string): boolean => pictureExtensions.includ
 const bmpHeaders: readonly number[] = [12, 40, 52, 56, 64, 108, 124];
 
 /** Number of bytes that `formatOf` needs. */
-export const FORMAT_BYTES = 18;
+export const formatBytes = 18;
 
 /** The format according to the first bytes, as Pillow decides. */
 export function formatOf(bytes: Uint8Array): Format | undefined {

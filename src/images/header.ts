@@ -55,18 +55,18 @@ export function jpegFrame(bytes: Uint8Array): { width: number; height: number; c
     if (isFrame && at + 9 < bytes.length) {
       return { height: short(at + 5), width: short(at + 7), components: bytes[at + 9]! };
     }
-    if (marker === EOI || marker === 0xda) return undefined;
+    if (marker === endOfImage || marker === 0xda) return undefined;
   }
   return undefined;
 }
 
 /** Whether a JPEG has its end marker. */
 export function jpegEnds(bytes: Uint8Array): boolean {
-  for (const { marker } of jpegMarkers(bytes)) if (marker === EOI) return true;
+  for (const { marker } of jpegMarkers(bytes)) if (marker === endOfImage) return true;
   return false;
 }
 
-const EOI = 0xd9;
+const endOfImage = 0xd9;
 
 /** The markers of segments, skipping compressed data. */
 function* jpegMarkers(bytes: Uint8Array): Generator<{ readonly marker: number; readonly at: number }> {
@@ -102,7 +102,7 @@ function webp(bytes: Uint8Array, view: DataView): Header | undefined {
 }
 
 /** Bytes per value of TIFF's integer types: BYTE, SHORT, LONG. */
-const TIFF_BYTES: Readonly<Record<number, 1 | 2 | 4>> = { 1: 1, 3: 2, 4: 4 };
+const tiffBytes: Readonly<Record<number, 1 | 2 | 4>> = { 1: 1, 3: 2, 4: 4 };
 
 /** Whole numbers in the first directory of a TIFF, by tag; at most four each. */
 export function tiffTags(bytes: Uint8Array): ReadonlyMap<number, readonly number[]> {
@@ -116,7 +116,7 @@ export function tiffTags(bytes: Uint8Array): ReadonlyMap<number, readonly number
   for (let i = 0; i < count; i++) {
     const entry = start + 2 + 12 * i;
     if (entry + 12 > bytes.length) return tags;
-    const size = TIFF_BYTES[view.getUint16(entry + 2, little)];
+    const size = tiffBytes[view.getUint16(entry + 2, little)];
     if (size === undefined) continue;
     const length = view.getUint32(entry + 4, little);
     // Values are in the entry itself if they fit into its last four bytes.

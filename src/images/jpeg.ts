@@ -28,13 +28,13 @@ export interface JpegPart {
 export const reducedExtent = (extent: number, reduction: Reduction): number => Math.ceil(extent / reduction);
 
 /** Margin that loops may use before and after rows, and below the stream. */
-const MARGIN = 64;
-const SLACK = 4096;
-const HUFFMAN_BYTES = 16 + 256;
-const STEPS_BYTES = 128;
+const marginBytes = 64;
+const slack = 4096;
+const huffmanBytes = 16 + 256;
+const stepsBytes = 128;
 /** Words of wasm/jpeg/job.ts before its components, and for each of them. */
-const JOB_WORDS = 16;
-const PLANE_WORDS = 15;
+const jobWords = 16;
+const planeWords = 15;
 
 /** A component and its plane, which covers the decoded part of the picture. */
 interface Plane {
@@ -78,11 +78,11 @@ export function decodeJpeg(bytes: Uint8Array, part: JpegPart = {}): Picture | un
 }
 
 /** Larger pictures get their own memory, which is freed with them. */
-const MOST_BRIEF_BYTES = 16 * 2 ** 20;
+const mostBriefBytes = 16 * 2 ** 20;
 let brief = new Uint8Array(0);
 
 function memoryFor(bytes: number, isBrief: boolean): Uint8Array {
-  if (!isBrief || bytes > MOST_BRIEF_BYTES) return new Uint8Array(bytes);
+  if (!isBrief || bytes > mostBriefBytes) return new Uint8Array(bytes);
   if (brief.length < bytes) brief = new Uint8Array(bytes);
   return brief.subarray(0, bytes);
 }
@@ -122,7 +122,7 @@ function layoutOf({ width, height, components }: JpegScan, reduction: Reduction,
     ) {
       own *= 2;
     }
-    const stride = (right - left) * component.across * own + 2 * MARGIN;
+    const stride = (right - left) * component.across * own + 2 * marginBytes;
     planes.push({
       component,
       side: own,
@@ -155,25 +155,25 @@ function run(
   const pixelBytes = 3 * box.width * box.height;
   const { take, grow } = areasOf(wasm);
   const source = take(length);
-  const stream = take(SLACK + length);
+  const stream = take(slack + length);
   const segments = take(4 * (intervals + 2));
-  const job = take(4 * (JOB_WORDS + planes.length * PLANE_WORDS));
-  const counts = take(HUFFMAN_BYTES);
-  const steps = take(STEPS_BYTES * planes.length);
-  const rows = take(2 * (box.width + 2 * MARGIN));
+  const job = take(4 * (jobWords + planes.length * planeWords));
+  const counts = take(huffmanBytes);
+  const steps = take(stepsBytes * planes.length);
+  const rows = take(2 * (box.width + 2 * marginBytes));
   const result = take(pixelBytes);
   const samples: number[] = [];
-  for (const plane of planes) samples.push(take(plane.bytes) + MARGIN);
+  for (const plane of planes) samples.push(take(plane.bytes) + marginBytes);
   if (!grow()) return undefined;
   const memory = new Uint8Array(wasm.memory.buffer);
   memory.set(bytes.subarray(scan.start), source);
-  const top = stream + SLACK + length;
+  const top = stream + slack + length;
   const end = wasm.unstuff(source, source + length, top, segments, intervals);
   // Another scan or something unusual follows.
   if (end === 0 || memory[end + 1] !== 0xd9) return undefined;
 
   const table = (number: number): number => {
-    memory.fill(0, counts, counts + HUFFMAN_BYTES);
+    memory.fill(0, counts, counts + huffmanBytes);
     memory.set(scan.huffman.get(number)!, counts);
     return wasm.tableOf((number >> 2) | (number & 3), counts);
   };
@@ -189,15 +189,15 @@ function run(
     const dc = table(component.dc);
     const ac = table(component.ac + 16);
     if (dc === 0 || ac === 0) return undefined;
-    const itsSteps = steps + STEPS_BYTES * i;
+    const itsSteps = steps + stepsBytes * i;
     new Int16Array(memory.buffer, itsSteps).set(scan.steps.get(component.steps)!);
-    const at = JOB_WORDS + PLANE_WORDS * i;
+    const at = jobWords + planeWords * i;
     put(at, component.across, component.down, dc, ac, itsSteps, samples[i]!, plane.stride, plane.side);
     put(at + 8, plane.wider, plane.higher, plane.left, plane.top, plane.bytes / plane.stride);
     put(at + 13, plane.width, plane.height);
   }
   if (wasm.decodeScan(job) === 0) return undefined;
-  wasm.colourPart(job, MARGIN);
+  wasm.colourPart(job, marginBytes);
   const data = memoryFor(pixelBytes, isBrief);
   data.set(memory.subarray(result, result + pixelBytes));
   return { width: box.width, height: box.height, data };

@@ -8,15 +8,15 @@ import type { Resampling } from "./resample.ts";
 import { areasOf, type Exports, kernels } from "./wasm.ts";
 
 /** Bytes of source pixels copied in at a time, however large the picture is. */
-const BAND_BYTES = 2 ** 20;
+const bandBytes = 2 ** 20;
 
 /** Number of groups of four taps. */
 const groupsOf = (axis: Axis): number => Math.ceil(axis.taps / 4);
-const GROUP_BYTES = 16;
+const groupBytes = 16;
 
 /** Bytes of an axis: `first`, `pairs` and the taps, as described in wasm/resample.ts. */
 const axisBytes = (axis: Axis | undefined): number =>
-  axis === undefined ? 0 : axis.first.length * (8 + groupsOf(axis) * GROUP_BYTES);
+  axis === undefined ? 0 : axis.first.length * (8 + groupsOf(axis) * groupBytes);
 
 /** `first`, `pairs` and the taps, as words. */
 const packed = new WeakMap<Axis, Int32Array>();
@@ -28,7 +28,7 @@ function pack(axis: Axis): Int32Array {
   for (let i = 0; i < length; i++) {
     const count = axis.count[i]!;
     words[length + i] = Math.ceil(count / 2);
-    let word = 2 * length + (i * groupsOf(axis) * GROUP_BYTES) / 4;
+    let word = 2 * length + (i * groupsOf(axis) * groupBytes) / 4;
     const end = i * axis.taps + count;
     for (let k = i * axis.taps; k < end; k += 4) {
       for (let pair = k; pair < k + 4; pair += 2) {
@@ -51,7 +51,7 @@ function writeAxis({ memory }: Exports, axis: Axis, place: number): [number, num
   }
   new Int32Array(memory.buffer, place, words.length).set(words);
   const length = axis.first.length;
-  return [place, place + 4 * length, place + 8 * length, groupsOf(axis) * GROUP_BYTES];
+  return [place, place + 4 * length, place + 8 * length, groupsOf(axis) * groupBytes];
 }
 
 /** As `resample`. @returns false if the caller must use that */
@@ -62,7 +62,7 @@ export function resampleFast(task: Resampling, into: Uint8Array): boolean {
   const rowBytes = 3 * width;
   // Kernels may write one byte beyond each row.
   const targetStride = rowBytes + 1;
-  const bandRows = horizontal === undefined ? rows : Math.min(rows, Math.max(1, Math.floor(BAND_BYTES / stride)));
+  const bandRows = horizontal === undefined ? rows : Math.min(rows, Math.max(1, Math.floor(bandBytes / stride)));
   const between = horizontal === undefined ? 0 : rows + 3;
   const { take, grow } = areasOf(wasm);
   // Up to three extra rows may be read and written between the passes; they are not used.

@@ -3,17 +3,17 @@
 import { type Picture, resize } from "./resize.ts";
 
 /** Side of the reduced picture in pixels. */
-const SIDE = 24;
+const sketchSide = 24;
 /** A smaller standard deviation (of 255) counts as uniform grey. */
-const LEAST_DEVIATION = 1;
+const leastDeviation = 1;
 /** Largest difference between similar uniform pictures. */
-const MOST_DIFFERENCE = 2;
+const mostDifference = 2;
 
 /** The picture reduced to `[24 · 24]` greys, 0 to 255. */
 export function greysOf(picture: Picture): Float64Array {
-  const { data } = resize(picture, SIDE, SIDE, "bilinear");
+  const { data } = resize(picture, sketchSide, sketchSide, "bilinear");
   return Float64Array.from(
-    { length: SIDE * SIDE },
+    { length: sketchSide * sketchSide },
     (_, i) => 0.299 * data[3 * i]! + 0.587 * data[3 * i + 1]! + 0.114 * data[3 * i + 2]!,
   );
 }
@@ -21,9 +21,9 @@ export function greysOf(picture: Picture): Float64Array {
 /** Correlation of two pictures' greys, −1 to 1; independent of brightness and contrast. */
 export function likenessOf(a: Float64Array, b: Float64Array): number {
   const [ofA, ofB] = [momentsOf(a), momentsOf(b)];
-  if (ofA.deviation < LEAST_DEVIATION || ofB.deviation < LEAST_DEVIATION) {
-    const isFlat = ofA.deviation < LEAST_DEVIATION && ofB.deviation < LEAST_DEVIATION;
-    return isFlat && Math.abs(ofA.mean - ofB.mean) <= MOST_DIFFERENCE ? 1 : 0;
+  if (ofA.deviation < leastDeviation || ofB.deviation < leastDeviation) {
+    const isFlat = ofA.deviation < leastDeviation && ofB.deviation < leastDeviation;
+    return isFlat && Math.abs(ofA.mean - ofB.mean) <= mostDifference ? 1 : 0;
   }
   const product = a.reduce((sum, value, i) => sum + (value - ofA.mean) * (b[i]! - ofB.mean), 0) / a.length;
   return product / (ofA.deviation * ofB.deviation);

@@ -2,19 +2,19 @@
 
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { causeText, SenetError } from "../errors.ts";
-import { READ_FLAGS } from "../files/files.node.ts";
-import { FORMAT_BYTES, formatOf } from "./format.ts";
+import { readFlags } from "../files/files.node.ts";
+import { formatBytes, formatOf } from "./format.ts";
 
 /** No supported picture is larger, compressed or not. */
-const MOST_BYTES = 2 ** 30;
+const mostBytes = 2 ** 30;
 
 /** Whether a file starts like a supported picture; false if it cannot be read. */
 export function startsAsPicture(file: string): boolean {
   let handle: number | undefined;
   try {
-    handle = openSync(file, READ_FLAGS);
+    handle = openSync(file, readFlags);
     if (!fstatSync(handle).isFile()) return false;
-    const start = new Uint8Array(FORMAT_BYTES);
+    const start = new Uint8Array(formatBytes);
     return formatOf(start.subarray(0, readSync(handle, start))) !== undefined;
   } catch {
     return false;
@@ -28,7 +28,7 @@ export type Room = (bytes: number) => Uint8Array;
 const fresh: Room = (bytes) => new Uint8Array(bytes);
 
 /** Larger pictures get their own memory. */
-const MOST_KEPT = 2 ** 22;
+const mostKept = 2 ** 22;
 
 /**
  * Reuses the same memory, for callers that finish a picture before reading the next: allocating each time keeps the
@@ -37,8 +37,8 @@ const MOST_KEPT = 2 ** 22;
 export function sameRoom(): Room {
   let kept: Uint8Array = new Uint8Array(0);
   return (bytes) => {
-    if (bytes > MOST_KEPT) return fresh(bytes);
-    if (kept.length < bytes) kept = fresh(Math.min(MOST_KEPT, 2 * bytes));
+    if (bytes > mostKept) return fresh(bytes);
+    if (kept.length < bytes) kept = fresh(Math.min(mostKept, 2 * bytes));
     return kept.subarray(0, bytes);
   };
 }
@@ -51,13 +51,13 @@ export function sameRoom(): Room {
 export function readPicture(file: string, room: Room = fresh): Uint8Array {
   let handle: number | undefined;
   try {
-    handle = openSync(file, READ_FLAGS);
+    handle = openSync(file, readFlags);
     const found = fstatSync(handle);
     if (!found.isFile()) throw unreadable(file, found.isDirectory() ? "a folder" : "a pipe, a socket or a device");
-    if (found.size > MOST_BYTES) throw unreadable(file, `${found.size} bytes, where ${MOST_BYTES} are the most`);
+    if (found.size > mostBytes) throw unreadable(file, `${found.size} bytes, where ${mostBytes} are the most`);
     const bytes = room(found.size);
     let length = 0;
-    for (const end of [Math.min(FIRST_BYTES, bytes.length), bytes.length]) {
+    for (const end of [Math.min(firstBytes, bytes.length), bytes.length]) {
       while (length < end) {
         const count = readSync(handle, bytes, length, end - length, length);
         if (count === 0) return bytes.subarray(0, length);
@@ -75,7 +75,7 @@ export function readPicture(file: string, room: Room = fresh): Uint8Array {
 }
 
 /** Enough to read most pictures of a data set at once. */
-const FIRST_BYTES = 2 ** 18;
+const firstBytes = 2 ** 18;
 
 /** An open file that contains many pictures. */
 export class PictureContainer {
@@ -87,7 +87,7 @@ export class PictureContainer {
   constructor(path: string) {
     this.#path = path;
     try {
-      this.#handle = openSync(path, READ_FLAGS);
+      this.#handle = openSync(path, readFlags);
     } catch (cause) {
       throw unreadable(path, reasonOf(cause), cause, "the file of pictures cannot be read");
     }
@@ -100,7 +100,7 @@ export class PictureContainer {
 
   /** @throws SenetError `data` where the range is outside the file, or larger than any picture */
   read(start: number, length: number, room: Room = fresh): Uint8Array {
-    if (length > MOST_BYTES) throw unreadable(this.#path, `${length} bytes, where ${MOST_BYTES} are the most`);
+    if (length > mostBytes) throw unreadable(this.#path, `${length} bytes, where ${mostBytes} are the most`);
     const bytes = room(length);
     for (let done = 0; done < length; ) {
       const count = this.#readInto(bytes, done, start + done);

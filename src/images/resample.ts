@@ -1,6 +1,6 @@
 /** The resampler's passes in plain TypeScript: the reference for the kernels. */
 
-import { type Axis, PRECISION_BITS } from "./axis.ts";
+import { type Axis, precisionBits } from "./axis.ts";
 
 /** A resampling task: source rows, and the axes to resample, first along rows, then along columns. */
 export interface Resampling {
@@ -49,7 +49,7 @@ export function resample(task: Resampling, into: Uint8Array): void {
   }
 }
 
-const HALF = 1 << (PRECISION_BITS - 1);
+const oneHalf = 1 << (precisionBits - 1);
 
 function resampleRows(
   source: Uint8Array,
@@ -68,9 +68,9 @@ function resampleRows(
       let pixel = row + first[x]! * 3;
       let k = x * taps;
       const end = k + count[x]!;
-      let red = HALF;
-      let green = HALF;
-      let blue = HALF;
+      let red = oneHalf;
+      let green = oneHalf;
+      let blue = oneHalf;
       for (; k < end; k++, pixel += 3) {
         const w = weights[k]!;
         red = (red + Math.imul(source[pixel]!, w)) | 0;
@@ -102,9 +102,9 @@ function resampleColumns(
     const out = y * rowBytes;
     // Three columns at a time (one pixel), so that each weight is read once.
     for (let x = 0; x < rowBytes; x += 3) {
-      let red = HALF;
-      let green = HALF;
-      let blue = HALF;
+      let red = oneHalf;
+      let green = oneHalf;
+      let blue = oneHalf;
       let pixel = top + x;
       for (let k = begin; k < end; k++, pixel += stride) {
         const w = weights[k]!;
@@ -120,7 +120,7 @@ function resampleColumns(
 }
 
 export function clip8(fixed: number): number {
-  const value = fixed >> PRECISION_BITS;
+  const value = fixed >> precisionBits;
   // Values are nearly always in range, and one comparison is cheaper than two calls.
   return (value & ~255) === 0 ? value : value < 0 ? 0 : 255;
 }

@@ -6,16 +6,16 @@ import { ascii, type Format, formatOf, formats } from "./format.ts";
 import { type Header, headerOf, jpegEnds, tiffTags } from "./header.ts";
 
 /** Pillow refuses larger pictures as decompression bombs. */
-export const MAX_PIXELS = 178_956_970;
+export const maxPixels = 178_956_970;
 
 /** Pictures that need at most this many bytes to decode are harmless, whatever their file's size. */
-const HARMLESS_BYTES = 64 * 2 ** 20;
+const harmlessBytes = 64 * 2 ** 20;
 
 /** More than camera pictures need; free memory is checked before decoding one that does. */
-const LARGE_BYTES = 256 * 2 ** 20;
+const largeBytes = 256 * 2 ** 20;
 
 /** Pictures compressed by more than this factor are nearly uniform, unlike any photograph. */
-const BOMB_RATIO = 500;
+const bombRatio = 500;
 
 export interface SoundHeader {
   readonly format: Format;
@@ -54,15 +54,15 @@ export const bytesAtWork = ({ width, height }: Header): number => 2 * 3 * width 
 function checkHeader(header: Header, length: number, name: string, availableMemory: () => number): void {
   const { width, height, bits } = header;
   const pixels = width * height;
-  if (pixels > MAX_PIXELS) {
-    throw new SenetError("data", `the picture has more than ${MAX_PIXELS} pixels`, {
+  if (pixels > maxPixels) {
+    throw new SenetError("data", `the picture has more than ${maxPixels} pixels`, {
       where: name,
       found: `${width} × ${height}`,
       hint: "make it smaller, or take it out of the folder",
     });
   }
-  if (bytesAtWork(header) <= HARMLESS_BYTES) return;
-  if ((pixels * bits) / 8 > BOMB_RATIO * length) {
+  if (bytesAtWork(header) <= harmlessBytes) return;
+  if ((pixels * bits) / 8 > bombRatio * length) {
     throw new SenetError("data", "the file is too small for so large a picture", {
       where: name,
       expected: "a photograph",
@@ -71,7 +71,7 @@ function checkHeader(header: Header, length: number, name: string, availableMemo
     });
   }
   // Anything that cameras produce is accepted.
-  if (bytesAtWork(header) <= LARGE_BYTES) return;
+  if (bytesAtWork(header) <= largeBytes) return;
   const available = availableMemory();
   if (bytesAtWork(header) > available / 2) {
     const mib = (count: number) => `${Math.round(count / 2 ** 20)} MiB`;
@@ -84,7 +84,7 @@ function checkHeader(header: Header, length: number, name: string, availableMemo
   }
 }
 
-const KNOWN: readonly [string, (bytes: Uint8Array) => boolean][] = [
+const knownFormats: readonly [string, (bytes: Uint8Array) => boolean][] = [
   ["an AVIF or HEIC", (bytes) => /^ftyp(avi|he[iv]|m[is][fa])/.test(ascii(bytes, 4, 11))],
   ["a video (MP4 or QuickTime)", (bytes) => ascii(bytes, 4, 8) === "ftyp"],
   ["a JPEG 2000", (bytes) => ascii(bytes, 4, 8) === "jP  "],
@@ -104,7 +104,7 @@ const KNOWN: readonly [string, (bytes: Uint8Array) => boolean][] = [
 
 function notAPicture(bytes: Uint8Array, name: string): SenetError {
   if (bytes.length === 0) return new SenetError("data", "the picture file is empty", { where: name, found: "0 bytes" });
-  const known = KNOWN.find(([, test]) => test(bytes))?.[0];
+  const known = knownFormats.find(([, test]) => test(bytes))?.[0];
   const start = [...bytes.subarray(0, 8)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
   return new SenetError("data", `this is not a picture of a supported kind (${formats.join(", ")})`, {
     where: name,

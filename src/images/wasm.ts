@@ -73,12 +73,12 @@ export function kernels(): Exports | undefined {
 export const hasKernels = (): boolean => kernels() !== undefined;
 
 /** Larger tasks are left to TypeScript: WebAssembly memory never shrinks. */
-const MOST_BYTES = 64 * 2 ** 20;
+const mostBytes = 64 * 2 ** 20;
 
-const PAGE = 2 ** 16;
+const pageBytes = 2 ** 16;
 
 /** Loops may access this many bytes beyond their areas. */
-const MARGIN = 64;
+const marginBytes = 64;
 
 /**
  * Areas of the module's memory for one task, taken one after another; the next task has the same memory. An area may be
@@ -88,18 +88,18 @@ export function areasOf({ memory, heap }: Exports): { take(bytes: number): numbe
   let end = heap.value;
   return {
     take(bytes) {
-      const place = Math.ceil(end / MARGIN) * MARGIN;
-      end = place + bytes + MARGIN;
+      const place = Math.ceil(end / marginBytes) * marginBytes;
+      end = place + bytes + marginBytes;
       return place;
     },
     grow() {
       const missing = end - memory.buffer.byteLength;
       try {
-        if (missing > 0 && end <= MOST_BYTES) memory.grow(Math.ceil(missing / PAGE));
+        if (missing > 0 && end <= mostBytes) memory.grow(Math.ceil(missing / pageBytes));
       } catch {
         return false;
       }
-      return end <= MOST_BYTES;
+      return end <= mostBytes;
     },
   };
 }

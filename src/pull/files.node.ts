@@ -27,7 +27,7 @@ export interface FetchFilesOptions {
 }
 
 /** Simultaneous downloads: more do not help, and servers dislike it. */
-const SIDE_BY_SIDE = 3;
+const sideBySide = 3;
 
 /**
  * Downloads the files that do not exist yet. Broken connections are resumed, as are interrupted calls by the next one.
@@ -53,7 +53,7 @@ export async function fetchFiles(files: readonly FileToFetch[], options: FetchFi
   };
   try {
     await Promise.all(
-      Array.from({ length: SIDE_BY_SIDE }, () =>
+      Array.from({ length: sideBySide }, () =>
         work().catch((error: unknown) => {
           failed.abort(error);
           throw error;

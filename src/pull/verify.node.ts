@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { SenetError } from "../errors.ts";
-import { ioError, READ_FLAGS } from "../files/files.node.ts";
+import { ioError, readFlags } from "../files/files.node.ts";
 import { detectFormat } from "../formats/detect.ts";
 import type { KnownFile } from "./addresses.ts";
 
@@ -33,7 +33,7 @@ export async function faultOf(path: string, { bytes, hash, format }: KnownFile):
 }
 
 async function start(path: string): Promise<{ head: Uint8Array; size: number }> {
-  const file = await open(path, READ_FLAGS);
+  const file = await open(path, readFlags);
   try {
     const { bytesRead, buffer } = await file.read(new Uint8Array(headBytes), 0, headBytes, 0);
     return { head: buffer.subarray(0, bytesRead), size: (await file.stat()).size };

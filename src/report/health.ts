@@ -9,10 +9,10 @@ import { page } from "./page.ts";
 export type Thumbnails = ReadonlyMap<string, string>;
 
 /** More would make the page too large to open. */
-const MOST_GROUPS = 100;
+const mostGroups = 100;
 /** Most pictures shown of a group of equal ones. */
-const MOST_EQUAL = 6;
-const MOST_BAD = 1000;
+const mostEqual = 6;
+const mostBad = 1000;
 
 /** The groups to show, the worst first. */
 function shownCopies({ copies }: DataHealth): readonly (readonly CheckedPicture[])[] {
@@ -20,14 +20,14 @@ function shownCopies({ copies }: DataHealth): readonly (readonly CheckedPicture[
   return copies
     .map((group) => ({ group, wrong: kinds(group) }))
     .sort((a, b) => b.wrong - a.wrong)
-    .slice(0, MOST_GROUPS)
-    .map(({ group }) => group.slice(0, MOST_EQUAL));
+    .slice(0, mostGroups)
+    .map(({ group }) => group.slice(0, mostEqual));
 }
 
 /** The pictures of which `renderHealth` needs thumbnails. */
 export const shownPictures = (health: DataHealth): CheckedPicture[] => [
   ...shownCopies(health).flat(),
-  ...health.similar.slice(0, MOST_GROUPS).flatMap(({ val, train }) => [val, train]),
+  ...health.similar.slice(0, mostGroups).flatMap(({ val, train }) => [val, train]),
 ];
 
 export function renderHealth(health: DataHealth, thumbnails: Thumbnails): string {
@@ -93,14 +93,14 @@ ${names.map(
 }
 
 function badList({ bad }: DataHealth): Markup {
-  const shown = bad.slice(0, MOST_BAD);
+  const shown = bad.slice(0, mostBad);
   return html`<ul class="mistakes">
 ${shown.map(({ sample, reason }) => html`<li>${sample.file} <span>${reason}</span></li>\n`)}</ul>
 ${more(bad.length - shown.length)}`;
 }
 
 function similarPairs({ similar }: DataHealth, thumbnails: Thumbnails): Markup {
-  const shown = similar.slice(0, MOST_GROUPS);
+  const shown = similar.slice(0, mostGroups);
   return html`${shown.map(
     ({ val, train, likeness }) =>
       html`<h3>${percent(likeness)} alike</h3>

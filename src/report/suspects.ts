@@ -24,12 +24,12 @@ export interface ReportSuspects {
 }
 
 /** Most suspects per part; more would make the page too large to open. */
-const MOST = 300;
-const MOST_CONFUSIONS = 20;
+const mostShown = 300;
+const mostConfusions = 20;
 
 /** The pictures of which `renderSuspects` needs thumbnails. */
 export const shownSuspects = <T extends ReportSuspect>(parts: readonly { readonly suspects: readonly T[] }[]): T[] =>
-  parts.flatMap(({ suspects }) => suspects.slice(0, MOST));
+  parts.flatMap(({ suspects }) => suspects.slice(0, mostShown));
 
 export function renderSuspects(data: string, parts: readonly ReportSuspects[], thumbnails: Thumbnails): string {
   const body = html`<p>A label is suspect where the network is as sure of another class as it usually is of pictures with
@@ -39,7 +39,7 @@ ${parts.map((part) => section(part, thumbnails))}`;
 }
 
 function section({ part, pictures, suspects, noise, confusions, finished }: ReportSuspects, thumbnails: Thumbnails) {
-  const shown = suspects.slice(0, MOST);
+  const shown = suspects.slice(0, mostShown);
   return html`<section id="${part}">
 <h2>${part}</h2>
 <p>${count(suspects.length)} of ${count(pictures)} labels are suspect; about ${percent(noise)} of the labels are wrong, by the
@@ -47,13 +47,13 @@ paper's estimate.</p>
 ${finished ? undefined : html`<p class="note">It was stopped: these are of the pictures seen so far.</p>`}
 <ul class="mistakes">
 ${confusions
-  .slice(0, MOST_CONFUSIONS)
+  .slice(0, mostConfusions)
   .map(
     ({ label, guess, count: times }) => html`<li>${label} <span>is</span> ${guess} <span>${times} times</span></li>\n`,
   )}</ul>
 <ul class="samples">
 ${shown.map((suspect) => card(suspect, thumbnails))}</ul>
-${suspects.length > MOST ? html`<p class="note">And ${count(suspects.length - MOST)} more.</p>` : undefined}
+${suspects.length > mostShown ? html`<p class="note">And ${count(suspects.length - mostShown)} more.</p>` : undefined}
 </section>
 `;
 }

@@ -8,10 +8,10 @@ import { type Picture, resize } from "../images/resize.ts";
 import type { Thumbnails } from "./health.ts";
 
 /** Shown at half this size, so that they are sharp on high-resolution screens. */
-const SIDE = 208;
+const mostSide = 208;
 
 /** Thumbnails of samples, one at a time; undecodable ones have none. @param most largest side in pixels */
-export async function thumbnailsOf(samples: readonly Sample[], most = SIDE): Promise<Thumbnails> {
+export async function thumbnailsOf(samples: readonly Sample[], most = mostSide): Promise<Thumbnails> {
   const reader = new SourceReader();
   const thumbnails = new Map<string, string>();
   try {
@@ -31,7 +31,7 @@ export async function thumbnailsOf(samples: readonly Sample[], most = SIDE): Pro
 }
 
 /** The centre of a picture as JPEG in base64. @param most largest side in pixels */
-export const thumbnailOf = async (picture: Picture, most = SIDE): Promise<string> =>
+export const thumbnailOf = async (picture: Picture, most = mostSide): Promise<string> =>
   Buffer.from(await encodeJpeg(squared(picture, most))).toString("base64");
 
 /** The central square; small pictures keep their size. */

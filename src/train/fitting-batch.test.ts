@@ -7,7 +7,7 @@ import { selectExecutor } from "../executors/select.node.ts";
 import { trainingConfig } from "./config.ts";
 import { largestBatch, withFittingBatch } from "./fitting-batch.node.ts";
 
-const MIB = 2 ** 20;
+const mebibyte = 2 ** 20;
 
 // Before the first test: once that has ended, what is awaited here would find the folder gone.
 const engines = await Promise.all(
@@ -26,11 +26,11 @@ const engines = await Promise.all(
 );
 
 test("the largest batch is a multiple of eight or a power of two, and within memory and data", () => {
-  const memory = { fixed: 10 * MIB, perPicture: MIB };
-  assert.equal(largestBatch(memory, 110 * MIB, 1000), 96);
-  assert.equal(largestBatch(memory, 114 * MIB, 1000), 104);
-  assert.equal(largestBatch(memory, 110 * MIB, 50), 48);
-  assert.equal(largestBatch(memory, 17.5 * MIB, 1000), 4);
+  const memory = { fixed: 10 * mebibyte, perPicture: mebibyte };
+  assert.equal(largestBatch(memory, 110 * mebibyte, 1000), 96);
+  assert.equal(largestBatch(memory, 114 * mebibyte, 1000), 104);
+  assert.equal(largestBatch(memory, 110 * mebibyte, 50), 48);
+  assert.equal(largestBatch(memory, 17.5 * mebibyte, 1000), 4);
   assert.equal(largestBatch(memory, 0, 1000), 2);
 });
 
@@ -50,7 +50,7 @@ for (const { executor, less, more, skip } of engines) {
     const lines: string[] = [];
     const sizeWith = async (mebibytes: number) => {
       const options = { data, config, executor, threads: 1, say: (line: string) => lines.push(line) };
-      return (await withFittingBatch({ ...options, memoryLimit: mebibytes * MIB })).batchSize;
+      return (await withFittingBatch({ ...options, memoryLimit: mebibytes * mebibyte })).batchSize;
     };
     assert.equal(await sizeWith(1), 2);
     const [some, larger] = [await sizeWith(less), await sizeWith(more)];

@@ -1,7 +1,7 @@
 /** Stops a run after a set time. */
 
 /** The longest delay that timers support. */
-const LONGEST_MS = 2 ** 31 - 1;
+const longestMs = 2 ** 31 - 1;
 
 export interface TimeBudget {
   /** Aborted by the caller's signal, or when the time is up. */
@@ -20,6 +20,6 @@ export function timeBudget(signal: AbortSignal, seconds: number | undefined): Ti
   if (seconds === undefined) return { signal, end: () => {} };
   const late = new AbortController();
   const stop = () => late.abort(new DOMException("The time is up", "TimeoutError"));
-  const timer = setTimeout(stop, Math.min(LONGEST_MS, Math.ceil(1000 * seconds)));
+  const timer = setTimeout(stop, Math.min(longestMs, Math.ceil(1000 * seconds)));
   return { signal: AbortSignal.any([signal, late.signal]), end: () => clearTimeout(timer) };
 }

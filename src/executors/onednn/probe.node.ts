@@ -17,7 +17,7 @@ import { cpus } from "node:os";
 import { join } from "node:path";
 import { SenetError } from "../../errors.ts";
 import { cacheFolder } from "../../files/cache.node.ts";
-import { makeFoldersSync, READ_FLAGS } from "../../files/files.node.ts";
+import { makeFoldersSync, readFlags } from "../../files/files.node.ts";
 
 /**
  * Loads the library in a separate process first, and remembers success as long as the file stays the same.
@@ -144,7 +144,7 @@ function faultOfChild(path: string, use = "", wrong?: string): string | undefine
 export function truncationOf(path: string): string | undefined {
   let file: number | undefined;
   try {
-    file = openSync(path, READ_FLAGS);
+    file = openSync(path, readFlags);
     const found = fstatSync(file);
     // Loading a pipe would wait forever.
     if (found.isFIFO()) return "it is a pipe";

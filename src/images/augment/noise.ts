@@ -36,13 +36,13 @@ export function jitterPixels(data: Uint8Array, amplitude: number, keys: readonly
   }
 }
 
-const TWO_32 = 2 ** 32;
+const two32 = 2 ** 32;
 
 export const pixelJitter = onPixels({
   schema: pixelJitterSchema,
   docs: "an independent uniform number for each pixel and channel (the authors of SENet, hujie-frank/SENet#38)",
   apply({ data }, { amplitude }, { random }) {
-    jitterPixels(data, amplitude, [random.below(TWO_32), random.below(TWO_32)]);
+    jitterPixels(data, amplitude, [random.below(two32), random.below(two32)]);
   },
 });
 

@@ -8,9 +8,9 @@ import { wholeOf } from "../view.ts";
 import { between, color, type Placed, placing, range, rate, squareBytes } from "./step.ts";
 
 /** OpenCV's sub-pixel positions; also the fixed point of its coordinates and weights. */
-const PLACES = 32;
-const PLACE_BITS = 10;
-const WEIGHT_BITS = 15;
+const places = 32;
+const placeBits = 10;
+const weightBits = 15;
 
 /**
  * A window of `cv2.warpAffine(picture, map, flags=INTER_LINEAR, borderValue=fill)`, bit for bit: linear between the
@@ -19,30 +19,30 @@ const WEIGHT_BITS = 15;
  */
 export function warpOpenCv(picture: Picture, map: AffineMap, window: Box, fill: Color, into: Uint8Array): Picture {
   const { width, height, data } = picture;
-  const scale = 1 << PLACE_BITS;
-  const half = scale / PLACES / 2;
+  const scale = 1 << placeBits;
+  const half = scale / places / 2;
   for (let v = 0, out = 0; v < window.height; v++) {
     const line = window.top + v;
     const x0 = roundEven((map.b * line + map.c) * scale) + half;
     const y0 = roundEven((map.e * line + map.f) * scale) + half;
     for (let u = 0; u < window.width; u++, out += 3) {
       const column = window.left + u;
-      const x = (x0 + roundEven(map.a * column * scale)) >> (PLACE_BITS - 5);
-      const y = (y0 + roundEven(map.d * column * scale)) >> (PLACE_BITS - 5);
+      const x = (x0 + roundEven(map.a * column * scale)) >> (placeBits - 5);
+      const y = (y0 + roundEven(map.d * column * scale)) >> (placeBits - 5);
       const left = x >> 5;
       const top = y >> 5;
-      const [fx, fy] = [x & (PLACES - 1), y & (PLACES - 1)];
+      const [fx, fy] = [x & (places - 1), y & (places - 1)];
       // Products of thirty-seconds are 1,024ths, which are exact in 15 bits.
-      const weights = [(PLACES - fx) * (PLACES - fy), fx * (PLACES - fy), (PLACES - fx) * fy, fx * fy] as const;
+      const weights = [(places - fx) * (places - fy), fx * (places - fy), (places - fx) * fy, fx * fy] as const;
       for (let channel = 0; channel < 3; channel++) {
-        let sum = 1 << (WEIGHT_BITS - 1);
+        let sum = 1 << (weightBits - 1);
         for (let corner = 0; corner < 4; corner++) {
           const px = left + (corner & 1);
           const py = top + (corner >> 1);
           const isWithin = px >= 0 && px < width && py >= 0 && py < height;
           sum += (isWithin ? data[3 * (py * width + px) + channel]! : fill[channel]!) * weights[corner]! * 32;
         }
-        into[out + channel] = sum >> WEIGHT_BITS;
+        into[out + channel] = sum >> weightBits;
       }
     }
   }

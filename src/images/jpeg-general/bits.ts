@@ -1,7 +1,7 @@
 /** Reads bits and Huffman codes of a JPEG scan (ITU-T T.81, F.2.2). */
 
 /** Codes of up to this many bits are looked up in a table; longer ones are rare. */
-const FAST = 9;
+const fastBits = 9;
 
 export interface HuffmanTable {
   /** Indexed by the next 9 bits: length × 256 + symbol; 0 if the code is longer. */
@@ -18,7 +18,7 @@ export interface HuffmanTable {
  */
 export function huffmanTable(segment: Uint8Array): HuffmanTable | undefined {
   const symbols = segment.subarray(16);
-  const fast = new Uint16Array(1 << FAST);
+  const fast = new Uint16Array(1 << fastBits);
   const largest = new Int32Array(18).fill(-1);
   const offset = new Int32Array(18);
   let code = 0;
@@ -29,9 +29,9 @@ export function huffmanTable(segment: Uint8Array): HuffmanTable | undefined {
     if (code + count > 1 << length) return undefined;
     offset[length] = index - code;
     for (let i = 0; i < count; i++, code++, index++) {
-      if (length > FAST) continue;
-      const from = code << (FAST - length);
-      fast.fill((length << 8) | symbols[index]!, from, from + (1 << (FAST - length)));
+      if (length > fastBits) continue;
+      const from = code << (fastBits - length);
+      fast.fill((length << 8) | symbols[index]!, from, from + (1 << (fastBits - length)));
     }
     largest[length] = code - 1;
   }
@@ -130,12 +130,12 @@ export class Bits {
   symbol({ fast, largest, offset, symbols }: HuffmanTable): number {
     if (this.#count < 17) this.#fill();
     const next = (this.#buffer >>> (this.#count - 16)) & 0xffff;
-    const found = fast[next >> (16 - FAST)]!;
+    const found = fast[next >> (16 - fastBits)]!;
     if (found !== 0) {
       this.#count -= found >> 8;
       return found & 255;
     }
-    for (let length = FAST + 1; length <= 16; length++) {
+    for (let length = fastBits + 1; length <= 16; length++) {
       const code = next >> (16 - length);
       if (code <= largest[length]!) {
         this.#count -= length;

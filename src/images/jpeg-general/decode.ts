@@ -13,7 +13,7 @@ import { type Component, readScan, type ScanPart } from "./scan.ts";
 import { type Plane, upsampled } from "./upsample.ts";
 
 /** Honest files have fewer scans; without a limit, decoding could take forever. */
-const MAX_SCANS = 500;
+const maxScans = 500;
 
 interface Frame {
   readonly isProgressive: boolean;
@@ -54,7 +54,7 @@ export function decodeGeneralJpeg(bytes: Uint8Array): Picture {
       if (segment.length >= 12 && startsWith(segment, "Adobe")) marks.adobe = segment[11]!;
     } else if (marker === 0xda) {
       if (frame === undefined) throw new PictureFault("a scan comes before its frame");
-      if (++scans > MAX_SCANS) throw new PictureFault(`it has more than ${MAX_SCANS} scans`);
+      if (++scans > maxScans) throw new PictureFault(`it has more than ${maxScans} scans`);
       const bits = new Bits(bytes, end);
       scanOf(segment, frame, steps, huffman, interval, bits);
       at = bits.end();

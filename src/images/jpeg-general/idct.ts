@@ -2,9 +2,9 @@
  * The inverse DCT of libjpeg's `jidctint.c`: fixed point with 13 fractional bits (Loeffler, Ligtenberg, Moschytz 1989).
  */
 
-const BITS = 13;
+const fractionBits = 13;
 /** Extra fractional bits kept between columns and rows. */
-const KEPT = 2;
+const keptBits = 2;
 
 const work = new Int32Array(64);
 
@@ -23,7 +23,7 @@ export function inverseDct(
   for (let x = 0; x < 8; x++) {
     const value = (row: number) => coefficients[at + 8 * row + x]! * steps[8 * row + x]!;
     eight(value(0), value(1), value(2), value(3), value(4), value(5), value(6), value(7));
-    for (let y = 0; y < 8; y++) work[8 * y + x] = rounded(result[y]!, BITS - KEPT);
+    for (let y = 0; y < 8; y++) work[8 * y + x] = rounded(result[y]!, fractionBits - keptBits);
   }
   for (let y = 0; y < 8; y++) {
     const row = 8 * y;
@@ -32,7 +32,7 @@ export function inverseDct(
       ...([work[row + 4]!, work[row + 5]!, work[row + 6]!, work[row + 7]!] as const),
     );
     for (let x = 0; x < 8; x++) {
-      const sample = rounded(result[x]!, BITS + KEPT + 3) + 128;
+      const sample = rounded(result[x]!, fractionBits + keptBits + 3) + 128;
       samples[to + y * stride + x] = sample < 0 ? 0 : sample > 255 ? 255 : sample;
     }
   }
@@ -49,8 +49,8 @@ function eight(
   const turned = (a2 + a6) * 4433;
   const even2 = turned - a6 * 15137;
   const even3 = turned + a2 * 6270;
-  const sum = (a0 + a4) << BITS;
-  const difference = (a0 - a4) << BITS;
+  const sum = (a0 + a4) << fractionBits;
+  const difference = (a0 - a4) << fractionBits;
   const all = (a7 + a3 + a5 + a1) * 9633;
   const outer = (a7 + a1) * -7373;
   const inner = (a5 + a3) * -20995;

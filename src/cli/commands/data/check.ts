@@ -94,7 +94,7 @@ async function check(data: string, options: CheckOptions): Promise<void> {
 }
 
 /** More lines would push everything else off the screen. */
-const MOST_LINES = 10;
+const mostLines = 10;
 
 function show(health: DataHealth): void {
   const { data, parts, bad, copies, similar, remarks, faults } = health;
@@ -144,8 +144,8 @@ function some<T>(title: string, items: readonly T[], line: (item: T) => string):
   if (items.length === 0) return;
   print();
   print(`${title}: ${grouped(items.length)}`);
-  for (const item of items.slice(0, MOST_LINES)) print(`  ${line(item)}`);
-  if (items.length > MOST_LINES) print(`  and ${grouped(items.length - MOST_LINES)} more: --json or --html shows them`);
+  for (const item of items.slice(0, mostLines)) print(`  ${line(item)}`);
+  if (items.length > mostLines) print(`  and ${grouped(items.length - mostLines)} more: --json or --html shows them`);
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
