@@ -29,6 +29,7 @@ const table: Readonly<Record<string, string>> = {
   "packages.node": "errors",
   text: "",
   "text-output": "",
+  options: "",
   schema: "names",
   "schema-types": "",
   "protobuf-writer": "",
@@ -64,7 +65,7 @@ const table: Readonly<Record<string, string>> = {
 const allowed = new Map(Object.entries(table).map(([part, below]) => [part, below.split(" ").filter(Boolean)]));
 
 /** Every part may import these. */
-const bottoms = ["text", "text-output", "schema", "schema-types", "protobuf-writer", "disposal"];
+const bottoms = ["options", "text", "text-output", "schema", "schema-types", "protobuf-writer", "disposal"];
 
 /** These may import every part: the three entry points and the commands. */
 const tops = ["index", "index.node", "index.web", "cli"];

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { rmdir } from "node:fs/promises";
 import type { Failure } from "../data/dataset.ts";
 import { SenetError } from "../errors.ts";
+import { givenOptions } from "../options.ts";
 import { alone, fromFirst, type Ranks } from "../ranks.ts";
 import { reportAfter } from "../report/run.node.ts";
 import { type TrainingConfig, trainingConfig } from "../train/config.ts";
@@ -190,9 +191,9 @@ const runningKeys: Readonly<Record<keyof RunningOptions, true>> = {
   ...{ onPhase: true, onValidation: true },
 };
 
-/** Separates the options from the configuration's keys. An option of `undefined` counts as absent. */
+/** Separates the options from the configuration's keys. */
 function sorted(options: TrainOptions) {
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const given = Object.entries(givenOptions(options));
   const isRunning = ([key]: [string, unknown]) => Object.hasOwn(runningKeys, key);
   const { fitBatch, values } = withoutAuto({ values: Object.fromEntries(given.filter((entry) => !isRunning(entry))) });
   const running = { ...(Object.fromEntries(given.filter(isRunning)) as RunningOptions), ...(fitBatch && { fitBatch }) };

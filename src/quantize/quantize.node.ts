@@ -6,6 +6,7 @@ import { SenetError } from "../errors.ts";
 import { type EvaluationBatch, errorsOf, type PictureProbabilities, probabilitiesOf } from "../evaluate/evaluate.ts";
 import { rankOf } from "../evaluate/metrics.ts";
 import type { Executable, Executor } from "../executors/executor.ts";
+import { givenOptions } from "../options.ts";
 import { inferencePasses, type Program, runPasses } from "../passes/index.ts";
 import { eightBitValues, quantizableLayers } from "../passes/quantize.ts";
 import { createRandom } from "../random.ts";
@@ -75,7 +76,7 @@ export async function quantizeNetwork(options: QuantizeOptions): Promise<Quantiz
     failed.add(failure.file);
   };
   const from = { ...options, onFailure };
-  const { images, checkImages, method, budget, seed } = { ...defaults, ...withoutUndefined(options) };
+  const { images, checkImages, method, budget, seed } = { ...defaults, ...givenOptions(options) };
   requireFloat32(checkpoint, model.name);
   const { calibration, check } = divided(dataset, images, checkImages, seed);
   const graphOf = (batch: number) => inferenceGraph(model, { batch, imageSize: preprocessing.crop });
@@ -218,9 +219,4 @@ async function withPictures<T>(
   } finally {
     await loader.dispose();
   }
-}
-
-/** Removes options that are undefined. */
-function withoutUndefined<T extends object>(options: T): T {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T;
 }

@@ -1,6 +1,7 @@
 /** Checks a page's training request and prepares it for the worker. */
 
 import { SenetError } from "../errors.ts";
+import { givenOptions } from "../options.ts";
 import type { TrainingConfig } from "../train/config.ts";
 import type { Given, NamedPicture } from "./calls.web.ts";
 import { type EngineOptions, engineKinds, sentEngine } from "./engine-options.web.ts";
@@ -87,7 +88,7 @@ export async function trainingRequest(
 /** Separates run options from keys of the configuration, which the worker checks. */
 function divided(options: TrainOptions): { running: RunningOptions & EngineOptions; values: Record<string, unknown> } {
   const kinds = { ...engineKinds, ...runningKinds };
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  const given = Object.entries(givenOptions(options));
   const isOfRun = ([key]: readonly [string, unknown]) => key in kinds;
   const running = checkedOptions<RunningOptions & EngineOptions>(
     Object.fromEntries(given.filter(isOfRun)),

@@ -7,6 +7,7 @@ import { localData } from "../../data/remote.node.ts";
 import { openTrainingData } from "../../data/split.node.ts";
 import { SenetError } from "../../errors.ts";
 import type { Job } from "../../mpi/job.ts";
+import { givenOptions } from "../../options.ts";
 import { fromFirst, type Wire } from "../../ranks.ts";
 import type { RecipeConfig } from "../../recipes/recipe.ts";
 import { recipe } from "../../recipes/recipes.ts";
@@ -209,7 +210,7 @@ function runningOptions(options: TrainOptions, { data, ...lists }: NamedPictures
     keepBest: options.keepBest,
     timeBudgetSeconds: options.timeBudget,
   };
-  return { data, ...Object.fromEntries(Object.entries(running).filter(([, value]) => value !== undefined)) };
+  return { data, ...givenOptions(running) };
 }
 
 /** Decodes every picture. @throws SenetError `data` where one cannot be decoded */

@@ -6,13 +6,14 @@ import { formulaWeights } from "../../../tests/formula.ts";
 import { differentiate } from "../../autodiff/differentiate.ts";
 import { GraphBuilder } from "../../ir/builder.ts";
 import type { AnyNode, Graph, Value } from "../../ir/graph.ts";
+import { printGraph, printOperation } from "../../ir/print.ts";
 import { basicBlock, bottleneck } from "../../nn/blocks.ts";
 import { Scope } from "../../nn/scope.ts";
 import { inferencePasses, runPasses } from "../../passes/index.ts";
 import { recompute } from "../../passes/recompute.ts";
 import { inferenceGraph, lossGraph, model } from "../../zoo/index.ts";
-import type { FusedNode } from "./fused.ts";
-import { fuse, printFused, printFusedNode } from "./fusion.ts";
+import type { FusedGraph, FusedNode } from "./fused.ts";
+import { fuse } from "./fusion.ts";
 
 const inBlocks = { layout: "blocks", block: 16 } as const;
 
@@ -31,6 +32,18 @@ function blockGraph(training: boolean, make: (scope: Scope, x: Value) => Value):
 const se = { reduction: 16, bias: true };
 const seBottleneck = (scope: Scope, x: Value) =>
   bottleneck(scope, x, { out: 64, width: 16, stride: 2, strideOn: "1x1", se });
+
+/** `relu1: float32[...] = conv2d(x, w, b) {stride: 1, ..., sum: shortcut, activation: relu} of conv2d + add + relu` */
+function printFusedNode({ kind, ops, inputs, attrs, outputs, sum, activation, forward }: FusedNode): string {
+  const more = { ...(sum && { sum: sum.name }), ...(activation && { activation }) };
+  const link = forward && { forward: forward.name };
+  const holds = ops.map(({ op }) => op).join(" + ");
+  const text = printOperation(outputs, kind, inputs, { ...attrs, ...more, ...link });
+  return holds === kind ? text : `${text} of ${holds}`;
+}
+
+/** A fused graph as stable text, like `printGraph`. */
+const printFused = ({ graph, nodes }: FusedGraph): string => printGraph(graph, nodes.map(printFusedNode));
 
 const linesOf = (graph: Graph, isWanted: (node: FusedNode) => boolean = () => true): string =>
   fuse(graph, inBlocks).nodes.filter(isWanted).map(printFusedNode).join("\n");

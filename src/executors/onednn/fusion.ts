@@ -9,7 +9,6 @@
 
 import type { AnyNode, Graph, Node, Value } from "../../ir/graph.ts";
 import type { ConvAttrs, PoolAttrs } from "../../ir/ops.ts";
-import { printGraph, printOperation } from "../../ir/print.ts";
 import { GraphUses } from "../../ir/uses.ts";
 import { shortExtent, shortPadding } from "../../ir/window.ts";
 import type { Shape } from "../../tensor.ts";
@@ -28,18 +27,6 @@ export function fuse(graph: Graph, standing: Standing, inEightBits = false): Fus
   const fusion = new Fusion(graph, standing, inEightBits);
   return { graph, nodes: graph.nodes.flatMap((node) => fusion.take(node)) };
 }
-
-/** `relu1: float32[...] = conv2d(x, w, b) {stride: 1, ..., sum: shortcut, activation: relu} of conv2d + add + relu` */
-export function printFusedNode({ kind, ops, inputs, attrs, outputs, sum, activation, forward }: FusedNode): string {
-  const more = { ...(sum && { sum: sum.name }), ...(activation && { activation }) };
-  const link = forward && { forward: forward.name };
-  const holds = ops.map(({ op }) => op).join(" + ");
-  const text = printOperation(outputs, kind, inputs, { ...attrs, ...more, ...link });
-  return holds === kind ? text : `${text} of ${holds}`;
-}
-
-/** A fused graph as stable text, like `printGraph`. */
-export const printFused = ({ graph, nodes }: FusedGraph): string => printGraph(graph, nodes.map(printFusedNode));
 
 /** Whether a convolution is a fully connected layer: 1×1 on a single position. */
 function isLinear(picture: Shape, kernel: Shape, { pad, groups }: ConvAttrs): boolean {
