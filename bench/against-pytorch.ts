@@ -138,7 +138,11 @@ async function measure(one: Case, settings: Settings) {
   const say = (line: string) => console.error(line);
   const inEightBits = precision === "int8";
   const { executor } = await selectExecutor({
-    ...{ name: settings.executor, purpose: mode, precision: inEightBits ? "float32" : precision, inEightBits, say },
+    name: settings.executor,
+    purpose: mode,
+    precision: inEightBits ? "float32" : precision,
+    inEightBits,
+    say,
   });
   const { classes } = model(one.model);
   await using ours =

@@ -254,7 +254,10 @@ export class Network implements AsyncDisposable {
         checkpoint: { ...this.#checkpoint, labels: dataset.classes },
         executor: this.executor,
         ...this.#threads,
-        ...{ dataset, views, batchSize, workers },
+        dataset,
+        views,
+        batchSize,
+        workers,
         tolerant: tolerant ?? options.list !== undefined,
         ...(signal && { signal }),
         ...(onFailure && { onFailure }),
@@ -357,7 +360,9 @@ export class Network implements AsyncDisposable {
       const { model, preprocessing, weights, quantization } = this.#checkpoint;
       const batchSize = Math.min(options.batchSize ?? 32, Math.max(1, dataset.samples.length));
       const loader = new Loader({
-        ...{ dataset, batchSize, tolerant: options.list !== undefined },
+        dataset,
+        batchSize,
+        tolerant: options.list !== undefined,
         transform: { kind: "evaluate", preprocessing },
         ...(options.workers !== undefined && { workers: options.workers }),
       });

@@ -31,7 +31,11 @@ export async function findLearningRate(data: string, options: FindRateOptions = 
   const { config, build, source, running } = await begun(training, (line) => training.say?.(line));
   const points = await findRates({
     ...(running as Partial<PrepareOptions>),
-    ...{ data, config, build, source, trial: { from, to, steps } },
+    data,
+    config,
+    build,
+    source,
+    trial: { from, to, steps },
     ...(onPoint && { onPoint }),
     ...(training.signal && { signal: training.signal }),
   });

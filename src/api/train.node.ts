@@ -106,8 +106,12 @@ async function run(
     const asked = fresh?.config ?? (await resumed(out));
     const result = await trainRun({
       ...running,
-      ...{ data, out, config: asked, resume },
-      ...{ build, source: fresh?.source },
+      data,
+      out,
+      config: asked,
+      resume,
+      build,
+      source: fresh?.source,
       ...(fresh?.withBatch && { withBatch: fresh.withBatch }),
       signal: signal === undefined ? stopping : AbortSignal.any([signal, stopping]),
       say: note,
@@ -175,10 +179,24 @@ export async function begun(options: TrainOptions, say: (line: string) => void) 
 
 /** All options that are not keys of the configuration. */
 const runningKeys: Readonly<Record<keyof RunningOptions, true>> = {
-  ...{ out: true, resume: true, acceptChanges: true, fresh: true, list: true, valList: true, allowMissing: true },
-  ...{ command: true, report: true },
-  ...{ executor: true, precision: true, threads: true, recompute: true, workers: true, cacheBytes: true },
-  ...{ ranks: true, wire: true, bucketBytes: true },
+  out: true,
+  resume: true,
+  acceptChanges: true,
+  fresh: true,
+  list: true,
+  valList: true,
+  allowMissing: true,
+  command: true,
+  report: true,
+  executor: true,
+  precision: true,
+  threads: true,
+  recompute: true,
+  workers: true,
+  cacheBytes: true,
+  ranks: true,
+  wire: true,
+  bucketBytes: true,
   ...{
     cacheFolder: true,
     saveEverySeconds: true,
@@ -187,8 +205,14 @@ const runningKeys: Readonly<Record<keyof RunningOptions, true>> = {
     fitBatch: true,
     memoryLimit: true,
   },
-  ...{ signal: true, say: true, onFailure: true, onStart: true, onStep: true, onEpoch: true },
-  ...{ onPhase: true, onValidation: true },
+  signal: true,
+  say: true,
+  onFailure: true,
+  onStart: true,
+  onStep: true,
+  onEpoch: true,
+  onPhase: true,
+  onValidation: true,
 };
 
 /** Separates the options from the configuration's keys. */

@@ -97,7 +97,9 @@ export async function evaluateOne(
   const left = new FailureReport((text) => line.print(text));
   const checkpoint = { ...opened, labels };
   const measured = await measure({
-    ...{ ...running, executor, checkpoint },
+    ...running,
+    executor,
+    checkpoint,
     dataset,
     views,
     // A list may have only one picture per class.

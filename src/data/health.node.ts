@@ -139,7 +139,12 @@ function healthOf(inspected: Part): PartHealth {
   }
   const mean = means.map((sum) => sum / decoded);
   return {
-    ...{ part, root: dataset.root, pictures: dataset.samples.length, bad: failures.length, classes, mean },
+    part,
+    root: dataset.root,
+    pictures: dataset.samples.length,
+    bad: failures.length,
+    classes,
+    mean,
     deviation: squares.map((sum, channel) => Math.sqrt(Math.max(0, sum / decoded - mean[channel]! ** 2))),
     width: spreadOf(widths.filter((width) => width > 0)),
     height: spreadOf(heights.filter((height) => height > 0)),

@@ -45,7 +45,11 @@ export async function inspect(
   const means = [0, 0, 0];
   const squares = [0, 0, 0];
   await using loader = new Loader({
-    ...{ dataset, batchSize: picturesAtOnce, cacheBytes: 0, tolerant: true, onFailure },
+    dataset,
+    batchSize: picturesAtOnce,
+    cacheBytes: 0,
+    tolerant: true,
+    onFailure,
     transform: { kind: "inspect" },
     ...(workers !== undefined && { workers }),
   });

@@ -175,7 +175,11 @@ export class Loader {
     this.#cacheFolder = options.cacheFolder;
     if (this.#cacheFolder !== undefined) preparePictureCache(this.#cacheFolder);
     this.#ring = createRing({
-      ...{ depth: prefetch, batchSize, imageLength, samples: count, share },
+      depth: prefetch,
+      batchSize,
+      imageLength,
+      samples: count,
+      share,
       hasFolder: this.#cacheFolder !== undefined,
     });
     this.#images = zeros("float32", [batchSize * this.views, planes, size, size]);

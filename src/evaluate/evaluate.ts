@@ -61,7 +61,10 @@ const crossEntropy: PictureLoss = ({ label, probabilities }) =>
 function predictionOf(picture: PictureProbabilities, lossOf: PictureLoss = crossEntropy): PicturePrediction {
   const { sample, label, probabilities, ranked } = picture;
   return {
-    ...{ sample, label, rank: rankOf(ranked, label), loss: lossOf(picture) },
+    sample,
+    label,
+    rank: rankOf(ranked, label),
+    loss: lossOf(picture),
     top: topK(probabilities, 5).map((index) => ({ index, probability: probabilities[index]! })),
   };
 }

@@ -67,7 +67,11 @@ export async function labelSuspects(options: SuspectsOptions): Promise<LabelSusp
   const { samples, classes } = dataset;
   checkChannels(checkpoint);
   await using loader = new Loader({
-    ...{ dataset, batchSize: Math.min(batchSize, samples.length), cacheBytes: 0, tolerant: true, onFailure },
+    dataset,
+    batchSize: Math.min(batchSize, samples.length),
+    cacheBytes: 0,
+    tolerant: true,
+    onFailure,
     transform: { kind: "evaluate", preprocessing },
     ...(workers !== undefined && { workers }),
   });
@@ -94,9 +98,18 @@ export async function labelSuspects(options: SuspectsOptions): Promise<LabelSusp
   const { suspects, noise, agreement, confusions } = learning.find(rank);
   const name = (label: number): string => classes[label]!;
   return {
-    ...{ root: dataset.root, pictures: places.length, noise, agreement, failures: [...loader.failures], finished },
+    root: dataset.root,
+    pictures: places.length,
+    noise,
+    agreement,
+    failures: [...loader.failures],
+    finished,
     suspects: suspects.map(({ place, label, guess, probability, margin }) => ({
-      ...{ sample: samples[places[place]!]!, label: name(label), guess: name(guess), probability, margin },
+      sample: samples[places[place]!]!,
+      label: name(label),
+      guess: name(guess),
+      probability,
+      margin,
     })),
     confusions: confusions.map(({ label, guess, count }) => ({ label: name(label), guess: name(guess), count })),
   };

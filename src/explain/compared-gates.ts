@@ -35,7 +35,8 @@ export function comparedGates(picture: readonly PictureGates[], atlas: GateAtlas
       return { channel, gate, mean: means[channel]!, openers: atlas.openers[i]![channel]! };
     }).sort((a, b) => b.gate - b.mean - (a.gate - a.mean));
     return {
-      ...{ ...block, means },
+      ...block,
+      means,
       opened: byDifference.filter(({ gate, mean }) => gate > mean).slice(0, mostUnusual),
       closed: byDifference
         .filter(({ gate, mean }) => gate < mean)

@@ -117,7 +117,9 @@ export class Explainer implements AsyncDisposable {
     const all = predictionsOf(await this.#method.logits(image, signal), 0, { labels, top: labels.length, file });
     const explained = all.find(({ index }) => index === asked) ?? all[0]!;
     return {
-      ...{ file, predictions: all.slice(0, top), target: explained },
+      file,
+      predictions: all.slice(0, top),
+      target: explained,
       heat: await this.#method.heat(image, explained.index, signal),
       region: seenRegion(pixels, preprocessing),
       input: shownInput(image.data as Float32Array, preprocessing.crop, preprocessing),

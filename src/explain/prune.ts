@@ -91,7 +91,11 @@ export async function pruneCosts(options: PruneOptions): Promise<PruneCosts> {
 
   const moments = gates.map(({ channels }) => new Moments(channels));
   await meanGates({
-    ...{ ...checkpoint, executor, batches: batches(), batchSize, imageSize },
+    ...checkpoint,
+    executor,
+    batches: batches(),
+    batchSize,
+    imageSize,
     onGates: (values, { size }) => {
       for (const [i, own] of values.entries()) moments[i]!.add(own, size);
     },
@@ -124,7 +128,8 @@ export async function pruneCosts(options: PruneOptions): Promise<PruneCosts> {
     costs.push({ part, channels: closed.length, below: closed.at(-1)?.mean ?? 0, top1Error });
   }
   return {
-    ...{ whole, parts: costs },
+    whole,
+    parts: costs,
     blocks: blocks.sort((a, b) => a.mean - b.mean),
     channels: channels.map(({ block, channel, mean }) => ({ block, channel, mean })),
   };
@@ -202,7 +207,8 @@ export function withConstantGates({ graph, weights }: Program, constants: Consta
 
 /** A bias for gate layers without one, as in timm's and in the paper's ablations. */
 const biasOf = ({ name }: AnyNode, channels: number): Parameter => ({
-  ...{ name: `${name}.constant`, role: "bias" as const },
+  name: `${name}.constant`,
+  role: "bias" as const,
   type: { dtype: "float32", shape: [channels] },
 });
 

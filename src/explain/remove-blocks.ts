@@ -64,7 +64,9 @@ export function withoutBlocks(checkpoint: Checkpoint, blocks: readonly string[])
     return [[`layer${stage}.${block - before}${rest}`, tensor]];
   });
   return {
-    ...{ labels, preprocessing, weights: new Map(weights) },
+    labels,
+    preprocessing,
+    weights: new Map(weights),
     model: { ...model, config: { ...config, depths, ...(se && hidden && { se: { ...se, hidden } }) } },
   };
 }

@@ -159,7 +159,8 @@ function constantOf(
     if (kind === "float") return () => ({ dtype: "float32", shape, data: Float32Array.from(values) });
     const [least, most] = [-(2 ** 31), 2 ** 31 - 1];
     return () => ({
-      ...{ dtype: "int32", shape },
+      dtype: "int32",
+      shape,
       data: Int32Array.from(values, (value) => Math.min(Math.max(value, least), most)),
     });
   }

@@ -230,8 +230,18 @@ function reconstructed([type, base, state]: readonly PickleValue[]): PickleObjec
 
 /** NumPy's types. */
 const arrayTypes: Readonly<Record<string, ElementType>> = {
-  ...{ f2: "F16", f4: "F32", f8: "F64", i1: "I8", i2: "I16", i4: "I32", i8: "I64" },
-  ...{ u1: "U8", u2: "U16", u4: "U32", u8: "U64", b1: "BOOL" },
+  f2: "F16",
+  f4: "F32",
+  f8: "F64",
+  i1: "I8",
+  i2: "I16",
+  i4: "I32",
+  i8: "I64",
+  u1: "U8",
+  u2: "U16",
+  u4: "U32",
+  u8: "U64",
+  b1: "BOOL",
 };
 
 /** A tensor, or an array of NumPy's that somebody saved in the place of one; undefined for anything else. */

@@ -111,8 +111,12 @@ export function resampleAffine(
   );
   resamplePass(
     {
-      ...{ data: scratch.subarray(0, bytes), start: -top * rowBytes },
-      ...{ lineStride: 0, itemStride: 3, tapStride: rowBytes, taps: picture.height },
+      data: scratch.subarray(0, bytes),
+      start: -top * rowBytes,
+      lineStride: 0,
+      itemStride: 3,
+      tapStride: rowBytes,
+      taps: picture.height,
     },
     { ...alongColumns, kernel: columnKernel, first: 0, end: height },
     width,

@@ -48,7 +48,10 @@ export function gifFrame(bytes: Uint8Array): Frame {
   const [left, top, width, height] = [short(offset + 1), short(offset + 3), short(offset + 5), short(offset + 7)];
   const own = paletteAt(flags, offset + 10);
   return {
-    ...{ left, top, width, height },
+    left,
+    top,
+    width,
+    height,
     screen: { width: Math.max(short(6), left + width), height: Math.max(short(8), top + height) },
     isInterlaced: (flags & 0x40) !== 0,
     palette: own.length > 0 ? own : shared,

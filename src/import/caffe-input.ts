@@ -244,7 +244,10 @@ export function preprocessingOf(
   const std = 1 / scale;
   const said = {
     ...usual,
-    ...{ mean: means, std: [std, std, std] as const, resize, crop: side },
+    mean: means,
+    std: [std, std, std] as const,
+    resize,
+    crop: side,
     // Caffe's layers and tools resize to a given width and height with OpenCV.
     interpolation: size === undefined ? usual.interpolation : ("linear" as const),
   };

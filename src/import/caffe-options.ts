@@ -45,7 +45,8 @@ export function whole(step: Step, message: CaffeMessage, field: string, fallback
   const value = oneOf(message, field, "number", fallback);
   if (!isWhole(value, least)) {
     step.fail(`the field ${field} is missing or not usable`, {
-      ...{ expected: `a whole number from ${least} to ${mostExtent - 1}`, found: `${value}` },
+      expected: `a whole number from ${least} to ${mostExtent - 1}`,
+      found: `${value}`,
     });
   }
   return value;

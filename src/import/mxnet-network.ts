@@ -42,7 +42,9 @@ export function importMxnet(
 /** Pre-processing if only the side is known: raw bytes, which is usual if a batch norm comes first. */
 export const usualMxnet = (imageSize: number): Preprocessing => ({
   ...imagenetPreprocessing,
-  ...{ scale: 1, mean: [0, 0, 0], std: [1, 1, 1] },
+  scale: 1,
+  mean: [0, 0, 0],
+  std: [1, 1, 1],
   resize: imageSize < 64 ? imageSize : Math.round((imageSize * 256) / 224),
   crop: imageSize,
 });

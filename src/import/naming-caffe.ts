@@ -86,7 +86,9 @@ export const shicai: CaffeNaming = {
   // They multiply by 0.017 where we divide. The port's network takes 225 pixels.
   preprocessing: (config) =>
     sized(config, {
-      ...{ ...caffePreprocessing, mean: [103.94, 116.78, 123.68], std: [1 / 0.017, 1 / 0.017, 1 / 0.017] },
+      ...caffePreprocessing,
+      mean: [103.94, 116.78, 123.68],
+      std: [1 / 0.017, 1 / 0.017, 1 / 0.017],
       crop: 225,
     }),
   rows: [

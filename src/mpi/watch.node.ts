@@ -48,8 +48,13 @@ export class Watch {
     const now = performance.now();
     const others = Array.from({ length: all.count }, (_, rank) => rank).filter((rank) => rank !== all.rank);
     this.#peers = others.map((rank) => ({
-      ...{ rank, heard: now, reached: 0 },
-      ...{ word: new Float64Array(ownMemory(8)), sending: mpi.messages(mpi.world, 1), sent: 0, received: 0 },
+      rank,
+      heard: now,
+      reached: 0,
+      word: new Float64Array(ownMemory(8)),
+      sending: mpi.messages(mpi.world, 1),
+      sent: 0,
+      received: 0,
     }));
     this.#timer = setInterval(() => this.#tick(), everyMilliseconds);
     this.#timer.unref();

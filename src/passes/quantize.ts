@@ -135,7 +135,10 @@ export function quantizedGraph(graph: Graph, { layers, scales }: Quantization): 
       const out = weight.type.shape[0]!;
       const eight: Parameter = { ...weight, type: { ...weight.type, dtype: "int8" }, frozen: true };
       const scale: Parameter = {
-        ...{ name: scaleName(weight), type: { dtype: "float32", shape: [out] }, role: "gamma", frozen: true },
+        name: scaleName(weight),
+        type: { dtype: "float32", shape: [out] },
+        role: "gamma",
+        frozen: true,
       };
       parameters.set(weight, eight);
       added.push(scale);

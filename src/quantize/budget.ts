@@ -44,8 +44,11 @@ export async function chooseLayers(
     const loss = chosen.length === 0 ? 0 : await lossOf(chosen);
     if (loss > budget && chosen.length > 0) continue;
     const rows = layers.map((layer) => ({
-      ...{ name: layer.name, op: layer.op, weights: sizeOf(layer.inputs[1]!.type.shape) },
-      ...{ divergence: costs.get(layer)!, isFloat: isFloat.has(layer) },
+      name: layer.name,
+      op: layer.op,
+      weights: sizeOf(layer.inputs[1]!.type.shape),
+      divergence: costs.get(layer)!,
+      isFloat: isFloat.has(layer),
     }));
     return { layers: chosen, rows, loss };
   }

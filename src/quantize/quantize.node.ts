@@ -209,7 +209,10 @@ async function withPictures<T>(
   use: (batches: ReturnType<Loader["epoch"]>) => Promise<T>,
 ): Promise<T> {
   const loader = new Loader({
-    ...{ dataset, batchSize, cacheBytes: 0, tolerant: true },
+    dataset,
+    batchSize,
+    cacheBytes: 0,
+    tolerant: true,
     transform: { kind: "evaluate", preprocessing },
     ...(workers === undefined ? {} : { workers }),
     ...(onFailure && { onFailure }),

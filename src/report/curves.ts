@@ -17,12 +17,14 @@ interface Curve {
 
 const everyRun: readonly Curve[] = [
   {
-    ...{ name: "training", className: "line-train" },
+    name: "training",
+    className: "line-train",
     loss: (row) => row.trainLoss,
     error: (row) => row.trainTop1Error,
   },
   {
-    ...{ name: "validation", className: "line-validation" },
+    name: "validation",
+    className: "line-validation",
     loss: (row) => row.validationLoss,
     error: (row) => row.validationTop1Error,
   },
@@ -30,7 +32,8 @@ const everyRun: readonly Curve[] = [
 
 /** For runs that keep a moving average of their weights. */
 const average: Curve = {
-  ...{ name: "average", className: "line-mean" },
+  name: "average",
+  className: "line-mean",
   loss: (row) => row.averageLoss ?? Number.NaN,
   error: (row) => row.averageTop1Error ?? Number.NaN,
 };

@@ -42,7 +42,13 @@ export async function evaluatedNetwork(options: EvaluatedOptions): Promise<Evalu
     executor,
   );
   return {
-    ...{ weights, model: model.name, classes, images, top1Error, top5Error, confusion },
+    weights,
+    model: model.name,
+    classes,
+    images,
+    top1Error,
+    top5Error,
+    confusion,
     worst: worst.map((outcome) => {
       const { file } = sampleOf(outcome);
       const { map, top = [{ index: outcome.predicted, probability: Number.NaN }] } = answers.get(file) ?? {};

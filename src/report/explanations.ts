@@ -77,7 +77,8 @@ export function gateFigure(
   const order = Array.from({ length: channels }, (_, i) => i).sort((a, b) => sorted[a]! - sorted[b]!);
   const chart = lineChart({
     description: `Gates of the ${channels} channels of ${block.block} for this picture, and their means over the class`,
-    ...{ width: 330, height: 190 },
+    width: 330,
+    height: 190,
     x: {
       label: sorted === means ? "channel, by the class's mean" : "channel, by its gate",
       range: [0, channels - 1],

@@ -191,7 +191,9 @@ async function look(
   const dataset = spread(val, mostPictures);
   const batchSize = Math.min(32, dataset.samples.length);
   const loader = new Loader({
-    ...{ dataset, batchSize, cacheBytes: 0 },
+    dataset,
+    batchSize,
+    cacheBytes: 0,
     transform: { kind: "evaluate", preprocessing },
   });
   const predictions: PicturePrediction[] = [];
@@ -200,7 +202,12 @@ async function look(
     onProgress?.(predictions.length, dataset.samples.length);
   };
   const gates = await meanGates({
-    ...{ executor, model, weights, batchSize, imageSize: preprocessing.crop, batches: loader.epoch(0) },
+    executor,
+    model,
+    weights,
+    batchSize,
+    imageSize: preprocessing.crop,
+    batches: loader.epoch(0),
     ...(known === undefined && { onPredictions }),
   }).finally(() => loader.dispose());
   const evaluation = known ?? summary(predictions, model.classes);

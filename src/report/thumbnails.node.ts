@@ -40,7 +40,8 @@ function squared(picture: Picture, most: number): Picture {
   const box = {
     left: Math.floor((picture.width - side) / 2),
     top: Math.floor((picture.height - side) / 2),
-    ...{ width: side, height: side },
+    width: side,
+    height: side,
   };
   const size = Math.min(side, most);
   return resize(picture, size, size, "bilinear", { box });

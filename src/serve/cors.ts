@@ -36,8 +36,10 @@ export function preflightHeaders(
   const vary = [answer.vary, "Access-Control-Request-Headers"].filter(Boolean).join(", ");
   if (answer["access-control-allow-origin"] === undefined) return { vary };
   return {
-    ...{ "access-control-allow-origin": answer["access-control-allow-origin"], vary },
-    ...{ "access-control-allow-methods": "GET, HEAD, POST", "access-control-max-age": `${remembered}` },
+    "access-control-allow-origin": answer["access-control-allow-origin"],
+    vary,
+    "access-control-allow-methods": "GET, HEAD, POST",
+    "access-control-max-age": `${remembered}`,
     ...(wanted !== undefined && { "access-control-allow-headers": `${wanted}` }),
   };
 }

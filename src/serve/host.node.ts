@@ -136,7 +136,12 @@ class HostedNetwork {
     const [chosen, left] = isChanged ? [second, usual] : [usual, second];
     await Promise.all([left?.single.dispose(), left?.several?.dispose()]);
     const facts: ModelFacts = {
-      ...{ network: model.name, labels, input, ...opened, executor: chosen.executor.name, batch: chosen.most },
+      network: model.name,
+      labels,
+      input,
+      ...opened,
+      executor: chosen.executor.name,
+      batch: chosen.most,
       ...(isChanged && { chosen: chosen.executor.name }),
       notes: [
         ...notes,
@@ -255,7 +260,12 @@ async function tryOut(
   const together = most === 1 ? "one at a time" : `up to ${most} at once`;
   const speed = `${milliseconds.toFixed(1)} ms a picture${found}: ${together}`;
   return {
-    ...{ executor, reason, single, several, most, speed },
+    executor,
+    reason,
+    single,
+    several,
+    most,
+    speed,
     milliseconds: milliseconds / (several === undefined ? 1 : (gain ?? 1)),
   };
 }

@@ -33,7 +33,8 @@ export const metadataOf = ({ input, labels }: Ends) => ({
 
 /** Triton's model configuration. @param most images per request */
 export const configOf = ({ input, labels }: Ends, most: number) => ({
-  ...{ backend: "senet", max_batch_size: most },
+  backend: "senet",
+  max_batch_size: most,
   input: [{ name: inputName, data_type: "TYPE_FP32", dims: [...input] }],
   output: Object.keys(outputs).map((name) => ({ name, data_type: "TYPE_FP32", dims: [labels.length] })),
 });
@@ -192,7 +193,8 @@ export function encodeInference(
     return { name, shape, datatype, parameters: { binary_data_size: binary.at(-1)!.length } };
   });
   const answer: InferAnswer = {
-    ...{ model_name: name, model_version: version },
+    model_name: name,
+    model_version: version,
     ...(id !== undefined && { id }),
     outputs: encoded,
   };
@@ -209,7 +211,8 @@ interface EncodedTensor {
 type Rows = readonly ArrayLike<number>[];
 
 const numbersOf = (rows: Rows): EncodedTensor => ({
-  ...{ shape: [rows.length, rows[0]!.length], datatype: "FP32" },
+  shape: [rows.length, rows[0]!.length],
+  datatype: "FP32",
   data: () => rows.flatMap((row) => Array.from(row)),
   bytes: () => bytesOf(rows),
 });

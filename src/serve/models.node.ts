@@ -153,5 +153,7 @@ async function loaded(pool: Pool, key: string, { source, root }: NamedSource, in
 const versionOf = ({ hash }: ModelFacts): string => hash.slice(0, 12);
 const servedOf = (name: string, key: string, facts: ModelFacts): Served => ({
   ...facts,
-  ...{ name, key, version: versionOf(facts) },
+  name,
+  key,
+  version: versionOf(facts),
 });

@@ -38,7 +38,8 @@ function bodyOf(route: Route) {
   const parameters = route.query === undefined ? {} : (jsonSchema(route.query).properties as object);
   const form = { ...parameters, picture: { type: "array", items: bytes.schema } };
   return {
-    ...{ "image/*": bytes, "application/octet-stream": bytes },
+    "image/*": bytes,
+    "application/octet-stream": bytes,
     "multipart/form-data": { schema: { type: "object", properties: form } },
     ...jsonBody(z.extend(route.query ?? z.strictObject({}), { pictures: pictureList })),
   };
@@ -46,23 +47,32 @@ function bodyOf(route: Route) {
 
 const headers = {
   timeout: {
-    ...{ name: "X-Request-Timeout", description: "how many seconds the client waits for its answer" },
+    name: "X-Request-Timeout",
+    description: "how many seconds the client waits for its answer",
     schema: { type: "number", exclusiveMinimum: 0 },
   },
   inference: {
-    ...{ name: "Inference-Header-Content-Length", description: "bytes of the JSON header; absent: all of the body" },
+    name: "Inference-Header-Content-Length",
+    description: "bytes of the JSON header; absent: all of the body",
     schema: { type: "integer", minimum: 0 },
   },
 };
 
 function parametersOf({ url, query, body }: Route) {
   const inPath = [...url.matchAll(/:(\w+)/g)].map(([, name]) => ({
-    ...{ name, in: "path", required: true, schema: { type: "string" } },
+    name,
+    in: "path",
+    required: true,
+    schema: { type: "string" },
   }));
   const properties =
     query === undefined ? {} : (jsonSchema(query).properties as Record<string, { description?: string }>);
   const inQuery = Object.entries(properties).map(([name, { description, ...schema }]) => ({
-    ...{ name, in: "query", required: false, description, schema },
+    name,
+    in: "query",
+    required: false,
+    description,
+    schema,
   }));
   const inHeaders = [
     ...(body === undefined ? [] : [headers.timeout]),

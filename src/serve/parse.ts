@@ -29,6 +29,7 @@ function refusalBy({ path, expected, found, known }: z.Issue, what: string): Ref
   const key = `${path.at(-1)}`.slice(0, 100);
   return badRequest(`${nameOf(path.slice(0, -1))} has a parameter that is not known`, {
     found: key,
-    ...{ expected: known.join(", "), hint: `the nearest: ${nearestNames(key, known, 1).join()}` },
+    expected: known.join(", "),
+    hint: `the nearest: ${nearestNames(key, known, 1).join()}`,
   });
 }

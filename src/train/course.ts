@@ -81,23 +81,43 @@ export async function runCourse(options: CourseOptions): Promise<CourseResult> {
   const compile: CompileStep = (form, state) => createStep({ ...options, bucketBytes }, subject, form, state);
   await using step = await ChangingStep.create(compile, formAt(start.epoch), left);
   await requireAlike(ranks, {
-    ...{ version: options.version ?? "", config, data, classes: labels, weights },
+    version: options.version ?? "",
+    config,
+    data,
+    classes: labels,
+    weights,
     // Without the path of the library, which may differ between hosts.
     engine: `${executor.name}: ${executor.description.replace(/ \([^)]*\)/g, "")}; ${step.gradientLayout}`,
   });
   const pictures = (of: readonly number[]) => of.reduce((sum, count) => sum + count, 0);
   const validation = new Validation({
-    ...{ model, weights, executor, signal, batches: options.validation, images: pictures(counts.val) },
-    ...{ batchSize: validationBatch(options), imageSize: config.imageSize, onFeatures: options.onFeatures, ranks },
+    model,
+    weights,
+    executor,
+    signal,
+    batches: options.validation,
+    images: pictures(counts.val),
+    batchSize: validationBatch(options),
+    imageSize: config.imageSize,
+    onFeatures: options.onFeatures,
+    ranks,
     lossOf: validationLossOf(config),
     threads: options.threads,
     onProgress: options.onValidation,
   });
   options.onStart({
-    ...{ executor: executor.name, reason: options.reason, stepsPerEpoch: options.stepsPerEpoch },
-    ...{ classes: labels.length, trainImages: pictures(counts.train), validationImages: pictures(counts.val) },
-    ...{ epochs: config.epochs, batchSize: config.batchSize, ...parameters },
-    ...{ startEpoch: start.epoch, startStep: start.step, learningRate: learningRateOf(config) },
+    executor: executor.name,
+    reason: options.reason,
+    stepsPerEpoch: options.stepsPerEpoch,
+    classes: labels.length,
+    trainImages: pictures(counts.train),
+    validationImages: pictures(counts.val),
+    epochs: config.epochs,
+    batchSize: config.batchSize,
+    ...parameters,
+    startEpoch: start.epoch,
+    startStep: start.step,
+    learningRate: learningRateOf(config),
   });
   const note = averageNote(config, Math.min(config.maxSteps ?? Infinity, config.epochs * options.stepsPerEpoch));
   for (const line of [...beyondTheEnd(config), ...(note === undefined ? [] : [note])]) options.say?.(line);
@@ -115,7 +135,13 @@ export async function runCourse(options: CourseOptions): Promise<CourseResult> {
   if (options.savesStart === true) await save(start, false);
   const state = await trainingLoop(
     {
-      ...{ config, step, signal, ranks, say: options.say, onStep: options.onStep, onEpoch: options.onEpoch },
+      config,
+      step,
+      signal,
+      ranks,
+      say: options.say,
+      onStep: options.onStep,
+      onEpoch: options.onEpoch,
       stepsPerEpoch: options.stepsPerEpoch,
       batches: async function* (epoch, from) {
         const form = formAt(epoch);

@@ -51,7 +51,10 @@ export async function findRates(given: RateOptions): Promise<RatePoint[]> {
   );
   const batches = endless(loader, config, train.classes.length);
   return await tryRates({
-    ...{ ...trial, step, batches, parts: partsOf(config) },
+    ...trial,
+    step,
+    batches,
+    parts: partsOf(config),
     ...(onPoint && { onPoint }),
     ...(signal && { signal }),
   });

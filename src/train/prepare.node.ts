@@ -95,7 +95,8 @@ export function loadingOf({ workers, cacheFolder, say, onFailure }: PrepareOptio
   };
   return {
     ...(workers !== undefined && { workers }),
-    ...{ memory, onRemark },
+    memory,
+    onRemark,
     ...(cacheFolder !== undefined && { cacheFolder }),
     ...(onFailure !== undefined && { onFailure }),
   };

@@ -184,7 +184,12 @@ async function trainFrom(given: RunOptions, earlier: Resumable | undefined, onSa
         });
   const result = await runCourse({
     ...options,
-    ...{ executor, reason, start, data, stepsPerEpoch, version: packageFacts().version },
+    executor,
+    reason,
+    start,
+    data,
+    stepsPerEpoch,
+    version: packageFacts().version,
     checkpoint: { model, labels: train.classes, preprocessing, weights },
     counts: { train: countsOf(train), val: countsOf(val) },
     left: { ...earlier?.run },
@@ -251,7 +256,11 @@ async function beginFiles(
   const command = begun?.command ?? options.command;
   const notes = begun?.notes ?? options.notes;
   await writeRecord(out, {
-    ...{ list, valList, allowMissing, data: pictures, executor: executor.description },
+    list,
+    valList,
+    allowMissing,
+    data: pictures,
+    executor: executor.description,
     ...(command && { command }),
     ...(notes && notes.length > 0 && { notes }),
   });

@@ -71,7 +71,9 @@ export function judgedWeights(checkpoint: Omit<Checkpoint, "run">, run: SavedRun
 
 /** How the weights were trained, after the epoch `last`. */
 const trainingOf = ({ recipe, seed, epochs }: TrainingConfig, last: EpochMetrics): TrainedBy => ({
-  ...{ recipe, seed, epochs },
+  recipe,
+  seed,
+  epochs,
   epoch: last.epoch + 1,
   top1Error: errorOf(last),
 });

@@ -44,7 +44,8 @@ export function halved(config: TrainingConfig): TrainingConfig | undefined {
   const half = Math.floor(batchSize / 2);
   return {
     ...config,
-    ...{ batchSize: half, microBatch: microBatch === null ? null : half },
+    batchSize: half,
+    microBatch: microBatch === null ? null : half,
     // Steps for the same number of pictures.
     maxSteps: maxSteps === null ? null : Math.round((maxSteps * batchSize) / half),
   };

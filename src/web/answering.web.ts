@@ -78,7 +78,11 @@ export function answerPage(options: WorkerOptions): void {
     const last = isRun ? blobOf([files[0]!.bytes]) : undefined;
     const position = run && (await training()).positionOf(run, file);
     return add(network, {
-      ...{ engine, format, notes: await inPageWords(notes), file, run: position },
+      engine,
+      format,
+      notes: await inPageWords(notes),
+      file,
+      run: position,
       ...(last && { last }),
     });
   };

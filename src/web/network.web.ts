@@ -37,8 +37,14 @@ export interface LoadOptions extends EngineOptions {
 
 const loadKinds = {
   ...engineKinds,
-  ...{ model: "text", from: "text", labels: "texts", preprocessing: "object", cache: "boolean" },
-  ...{ onProgress: "function", onNotice: "function", signal: "signal" },
+  model: "text",
+  from: "text",
+  labels: "texts",
+  preprocessing: "object",
+  cache: "boolean",
+  onProgress: "function",
+  onNotice: "function",
+  signal: "signal",
 } as const satisfies Kinds<LoadOptions>;
 
 export interface AskOptions {
@@ -59,8 +65,14 @@ export interface ExplainPictureOptions
     Omit<ExplainerOptions, "decode" | "threads"> {}
 
 const explainKinds = {
-  ...{ ...askKinds, target: "any", top: "number", method: "text" },
-  ...{ stage: "number", steps: "number", patch: "number", stride: "number" },
+  ...askKinds,
+  target: "any",
+  top: "number",
+  method: "text",
+  stage: "number",
+  steps: "number",
+  patch: "number",
+  stride: "number",
 } as const satisfies Kinds<ExplainPictureOptions>;
 
 /**

@@ -90,13 +90,21 @@ export async function tabRun(options: TabRunOptions): Promise<TabRunResult> {
   const transform = trainingTransformOf(config, preprocessing);
   const partSize = config.microBatch ?? config.batchSize;
   const trainLoader = new TabLoader({
-    ...{ ...train, batchSize: partSize, transform, seed: config.seed, shuffle: config.shuffle, room },
+    ...train,
+    batchSize: partSize,
+    transform,
+    seed: config.seed,
+    shuffle: config.shuffle,
+    room,
     dropLast: lastBatch === "leave",
     repeats: Math.max(1, config.augRepeats),
     failures: failures.train,
   });
   const valLoader = new TabLoader({
-    ...{ ...val, batchSize: config.batchSize, transform: validationTransformOf(config, preprocessing), room },
+    ...val,
+    batchSize: config.batchSize,
+    transform: validationTransformOf(config, preprocessing),
+    room,
     failures: failures.val,
   });
   if ("notes" in begin) await beginWithPatches(begin, { config, batches: () => trainLoader.epoch(0) });
@@ -110,8 +118,18 @@ export async function tabRun(options: TabRunOptions): Promise<TabRunResult> {
   let best: Omit<Checkpoint, "run"> | undefined;
   const lastOf = ({ network, run }: Saved) => blobOf(encodeCheckpoint({ ...network, run }));
   const result = await runCourse({
-    ...{ config, checkpoint, executor, start, data, stepsPerEpoch, signal, say, onFeatures: isHead },
-    ...{ reason: facts.reason, threads: facts.threads, saveEverySeconds: options.saveEverySeconds },
+    config,
+    checkpoint,
+    executor,
+    start,
+    data,
+    stepsPerEpoch,
+    signal,
+    say,
+    onFeatures: isHead,
+    reason: facts.reason,
+    threads: facts.threads,
+    saveEverySeconds: options.saveEverySeconds,
     counts: { train: countsOf(train.dataset), val: countsOf(val.dataset) },
     left: { ...earlier?.run },
     // So that a run stopped before its first step can be resumed, too.

@@ -23,16 +23,27 @@ export async function trained(
   const { network: _, engine: __, threads: ___, runtime: ____, hasSaves, ...rest } = given;
   const result = await tabRun({
     ...rest,
-    ...{ signal, tell, source: source && { ...source.checkpoint, from: source.facts.file } },
+    signal,
+    tell,
+    source: source && { ...source.checkpoint, from: source.facts.file },
     engineFor: async (checkpoint) => source?.facts.engine ?? engineFor(checkpoint),
     onSave: hasSaves ? (last) => tell({ kind: "saved", last }) : undefined,
   });
   const { config, state, finished, best, last, engine } = result;
   const { history, bestTop1Error: top1Error } = state;
   return {
-    ...{ config, finished, top1Error, history, last, best },
+    config,
+    finished,
+    top1Error,
+    history,
+    last,
+    best,
     facts: {
-      ...{ engine, last, notes: [], format: "safetensors", file: "best.safetensors" },
+      engine,
+      last,
+      notes: [],
+      format: "safetensors",
+      file: "best.safetensors",
       run: { config, history, finished },
     },
   };

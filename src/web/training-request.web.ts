@@ -43,8 +43,12 @@ export interface RunningOptions {
 }
 
 const runningKinds = {
-  ...{ signal: "signal", resume: "blob", acceptChanges: "boolean", keepFeatures: "boolean" },
-  ...{ saveEverySeconds: "number", onSave: "function" },
+  signal: "signal",
+  resume: "blob",
+  acceptChanges: "boolean",
+  keepFeatures: "boolean",
+  saveEverySeconds: "number",
+  onSave: "function",
 } as const satisfies Kinds<RunningOptions>;
 
 /** Keys of the training configuration, as in Node, and how to run it. */
@@ -75,8 +79,14 @@ export async function trainingRequest(
   return {
     given: {
       ...sentEngine(running),
-      ...{ train: train.byClass, val: val?.byClass, values },
-      ...{ network, resume, acceptChanges, saveEverySeconds, keepFeatures },
+      train: train.byClass,
+      val: val?.byClass,
+      values,
+      network,
+      resume,
+      acceptChanges,
+      saveEverySeconds,
+      keepFeatures,
       hasSaves: onSave !== undefined,
     },
     made: [...train.made, ...(val?.made ?? [])],

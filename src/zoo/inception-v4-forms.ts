@@ -63,17 +63,26 @@ const reduceB = (second: Layer): readonly Branch[] => [
 
 const residuals = (reductionSe: boolean): readonly InceptionModule[] => [
   {
-    ...{ name: "a", times: 5, residual: true, se: true },
+    name: "a",
+    times: 5,
+    residual: true,
+    se: true,
     branches: [["1x1 32"], ["1x1 32", "3x3 32"], ["1x1 32", "3x3 48", "3x3 64"]],
   },
   { name: "reduce_a", times: 1, branches: reduceA, se: reductionSe },
   {
-    ...{ name: "b", times: 10, residual: true, se: true },
+    name: "b",
+    times: 10,
+    residual: true,
+    se: true,
     branches: [["1x1 192"], ["1x1 128", "1x7 160", "7x1 192"]],
   },
   { name: "reduce_b", times: 1, branches: reduceB("3x3/2 384"), se: reductionSe },
   {
-    ...{ name: "c", times: 5, residual: true, se: true },
+    name: "c",
+    times: 5,
+    residual: true,
+    se: true,
     branches: [["1x1 192"], ["1x1 192", "1x3 224", "3x1 256"]],
   },
 ];
@@ -131,19 +140,26 @@ export const inceptionForms = {
     modules: [
       { name: "a", times: 4, branches: v4a, se: true },
       {
-        ...{ name: "reduce_a", times: 1, se: false },
+        name: "reduce_a",
+        times: 1,
+        se: false,
         branches: [["max"], ["3x3/2 384"], ["1x1 192", "3x3 224", "3x3/2 256"]],
       },
       { name: "b", times: 7, branches: v4b("7x1 256"), se: true },
       {
-        ...{ name: "reduce_b", times: 1, se: false },
+        name: "reduce_b",
+        times: 1,
+        se: false,
         branches: [["max"], ["1x1 192", "3x3/2 192"], ["1x1 256", "1x7 256", "7x1 320", "3x3/2 320"]],
       },
       { name: "c", times: 3, branches: v4c(["3x1 256", "1x3 256"], "1x3 448", "3x1 512"), se: true },
     ],
   },
   "moskomule-v3": {
-    ...{ pad: 0, endsInRelu: true, normed: true, countPad: true },
+    pad: 0,
+    endsInRelu: true,
+    normed: true,
+    countPad: true,
     stem: [[["3x3/2 32", "3x3/1 32", "3x3 64", "max", "1x1 80", "3x3/1 192", "max"]]],
     modules: [
       ...[32, 64, 64].map((pooled, i) => once(`a${i + 1}`, v3a(pooled))),

@@ -93,7 +93,10 @@ for (const [depth, n] of [
   ["110", 18],
 ] as const) {
   const config: PreactConfig = {
-    ...{ ...base, ...basic, ...cifar, depths: [n, n, n] },
+    ...base,
+    ...basic,
+    ...cifar,
+    depths: [n, n, n],
     projectFirst: false,
     shortcut: "raw",
     norm: { eps: 1e-5, decay: 0.9 },
@@ -112,7 +115,9 @@ for (const [depth, n] of [
 const nutszebraSource = "nutszebra/SENets";
 /** Biases in all convolutions, a separate batch norm for a projected shortcut, the stride on the first 1×1. */
 const nutszebraPlain: PreactConfig = {
-  ...{ ...base, ...cifar, depths: [18, 18, 18] },
+  ...base,
+  ...cifar,
+  depths: [18, 18, 18],
   stemEnd: "relu",
   strideOn: "1x1",
   shortcut: "own",

@@ -31,7 +31,13 @@ function build(start: Scope, image: Value, config: ResNetConfig, classes: number
       const drop = dropPathAt(scope, blocks, total);
       const se = seOfBlock(config.se, blocks++);
       const options = {
-        ...{ out: outs?.[stage] ?? width * expansion, stride, projection, se, drop, act, ...pad },
+        out: outs?.[stage] ?? width * expansion,
+        stride,
+        projection,
+        se,
+        drop,
+        act,
+        ...pad,
         ...(projectFirst && block === 0 && { projects: true }),
         ...(lastGamma !== 1 && { lastGamma }),
       };

@@ -156,8 +156,11 @@ for (const [depth, n] of Object.entries({ "20": 3, "32": 5, "56": 9, "110": 18 }
 /** shicai's network is the paper's at 225 pixels, where both of Caffe's roundings agree. */
 const shicai: Entry = {
   config: {
-    ...{ ...deep(3, 4, 6, 3), strideOn: "3x3", se: releasedSe },
-    ...{ norm: { eps: 1e-4, decay: 0.9 }, init: "he everywhere" },
+    ...deep(3, 4, 6, 3),
+    strideOn: "3x3",
+    se: releasedSe,
+    norm: { eps: 1e-4, decay: 0.9 },
+    init: "he everywhere",
   },
   imageSize: 225,
   classes: 1000,

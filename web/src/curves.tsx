@@ -42,7 +42,8 @@ function Curve({ title, epoch, train, validation }: CurveProps) {
     const line = { width: 2, spanGaps: true, points: { show: false } };
     plot.current = new uPlot(
       {
-        ...{ width: element.clientWidth, height: 190 },
+        width: element.clientWidth,
+        height: 190,
         legend: { show: false },
         cursor: { show: false },
         scales: { x: { time: false }, y: { range: (_, __, max) => [0, Math.max(max * 1.05, 1e-3)] } },

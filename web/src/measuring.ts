@@ -63,7 +63,10 @@ export async function measure(
   if (answered.length === 0) return undefined;
   const right = labels.reduce((sum, _, label) => sum + confusion[label * labels.length + label]!, 0);
   return {
-    ...{ classes: labels, images: answered.length, wrong: answered.length - right, confusion },
+    classes: labels,
+    images: answered.length,
+    wrong: answered.length - right,
+    confusion,
     samples: await samplesOf(network, answered),
     isHeldBack: current.trained !== undefined || current.run?.heldBack !== undefined,
     of: classes,
@@ -95,7 +98,9 @@ async function samplesOf(
       const { name, file } = picture;
       const explained = isExplained ? await network.explain(file, { target: top[0]!.index }) : undefined;
       samples.push({
-        ...{ file: name, label, top },
+        file: name,
+        label,
+        top,
         image: await thumbnailOf(file),
         map: explained && (await thumbnailOfPixels(overlaid(explained.input, explained.heat))),
       });

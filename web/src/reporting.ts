@@ -53,7 +53,9 @@ export async function reportOf({ network, name, trained, engine, measured }: Rep
     remarks: run.finished ? [] : [`The run has done ${run.history.length} of ${run.config.epochs} epochs.`],
     loss: { name: lossName(run.config), besides: besidesLoss(run.config) },
     epochs: run.history.map((metrics) => ({ ...metrics, epoch: metrics.epoch + 1 })),
-    ...{ classes: labels, confusion, samples },
+    classes: labels,
+    confusion,
+    samples,
     gates: atlas?.blocks ?? [],
     configuration: run.config,
   };

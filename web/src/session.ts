@@ -144,7 +144,11 @@ export class Session {
   async #use(current: Current): Promise<void> {
     const before = this.#state.current;
     this.store.set({
-      ...{ current, engine: current.network.engine, measured: undefined, answer: undefined, hasFailedSince: false },
+      current,
+      engine: current.network.engine,
+      measured: undefined,
+      answer: undefined,
+      hasFailedSince: false,
       ...(current.run === undefined && { training: undefined }),
     });
     if (before !== undefined && before.network !== current.network) await before.network.dispose();
@@ -186,7 +190,11 @@ export class Session {
         const isOfCurrent = from !== undefined || (base !== undefined && base === current?.network);
         this.store.set({ busy: training, ...(from === undefined && { training: undefined }) });
         const run = await start({
-          ...{ plan, from, base, learnt: own.length, signal: this.#stop.signal },
+          plan,
+          from,
+          base,
+          learnt: own.length,
+          signal: this.#stop.signal,
           pictures: picturesOf(classes, by),
           curves: from === undefined ? undefined : before?.curves,
           onEngine: (engine) => this.store.set({ engine }),
@@ -197,7 +205,8 @@ export class Session {
         });
         const { network, last, finished, config } = run;
         await this.#use({
-          ...{ network, name: "trained here" },
+          network,
+          name: "trained here",
           run: resumable(config, finished, last),
           trained: { run, classes, learnt: new Set([...own, ...((isOfCurrent && current?.trained?.learnt) || [])]) },
         });

@@ -167,7 +167,9 @@ function begun({ plan, from, base, pictures, learnt, signal }: StartOptions, fre
   const batchSize = Math.min(learnt, learnt < 1000 ? 16 : 32);
   const common: FineTuneOptions = {
     ...(pictures.val === undefined && keptBack),
-    ...{ epochs: plan.epochs, batchSize, signal },
+    epochs: plan.epochs,
+    batchSize,
+    signal,
   };
   if (base === undefined) {
     // The settings of `senet demo`, which also suit few kinds of pictures.

@@ -212,7 +212,8 @@ function jsonOf({ explanation, gates }: Explained, dataset: Dataset | undefined)
         ...place,
         gates: Array.from(answers, rounded),
         means: Array.from(means, (mean) => (Number.isNaN(mean) ? null : rounded(mean))),
-        ...{ opened: opened.map(unusualOf), closed: closed.map(unusualOf) },
+        opened: opened.map(unusualOf),
+        closed: closed.map(unusualOf),
       })),
     }),
   };

@@ -101,7 +101,8 @@ async function prune(options: PruneCommandOptions): Promise<void> {
   if (remove !== undefined) return removeBlocks(network, remove, options);
   const line = new LiveLine();
   const found = await network.prune(data, {
-    ...{ sample, batchSize },
+    sample,
+    batchSize,
     ...(parts && { parts }),
     ...(workers !== undefined && { workers }),
     onProgress: (done, total) => line.show(() => `${done} of ${total} networks measured`),
@@ -147,7 +148,9 @@ async function removeBlocks(whole: Network, blocks: readonly string[], options: 
   const line = new LiveLine();
   const rowOf = async (network: Network, what: string) => {
     const { images, top1Error } = await network.evaluate(data, {
-      ...{ sample, batchSize, ...(workers && { workers }) },
+      sample,
+      batchSize,
+      ...(workers && { workers }),
       onProgress: ({ done, total }) => line.show(() => `${what}: ${done} of ${total} pictures`),
     });
     const graph = inferenceGraph(network.model, { batch: 1, imageSize: network.preprocessing.crop });

@@ -94,7 +94,10 @@ async function quantize(options: QuantizeOptions): Promise<void> {
   const line = new LiveLine();
   const failures = new FailureReport((text) => line.print(text));
   const made = await quantizeNetwork({
-    ...{ checkpoint, dataset, executor, ...settings },
+    checkpoint,
+    dataset,
+    executor,
+    ...settings,
     say: (text) => line.print(text),
     onFailure: (failure) => failures.met(failure),
     onLayer: (name, done, total) =>

@@ -130,7 +130,12 @@ async function serveNetworks(options: ServeCommandOptions, version: string): Pro
   const { serve } = await import("../../serve/listen.node.ts");
   const { host, port, queue, timeout, maxBody, maxPixels, maxPictures } = options;
   const listening = await serve({
-    ...{ models, host, port, queue, version, say },
+    models,
+    host,
+    port,
+    queue,
+    version,
+    say,
     workers: options.workers ?? usableThreads(),
     timeoutMs: 1000 * timeout,
     bodyBytes: maxBody * 2 ** 20,

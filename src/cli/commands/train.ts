@@ -156,7 +156,11 @@ async function train(options: TrainOptions, command: Command): Promise<void> {
     sayAboutJob(job, resumption);
     const pictures = named ?? (await picturesOf(options));
     const run = {
-      ...{ source, out, config, fitBatch, resume: options.resume === true },
+      source,
+      out,
+      config,
+      fitBatch,
+      resume: options.resume === true,
       ...(fresh && { withBatch: fresh.withBatch }),
       ...togetherOptions(options, job),
       command: [`${mpirun}senet`, ...process.argv.slice(2).map(hideCredentials).map(quoted)].join(" "),
@@ -203,7 +207,13 @@ function sayAboutJob(job: Job, resumption: Resumption): void {
 function runningOptions(options: TrainOptions, { data, ...lists }: NamedPictures) {
   const { acceptChanges, executor, precision, threads, recompute, workers, cache } = options;
   const running = {
-    ...{ ...lists, acceptChanges, executor, precision, threads, recompute, workers },
+    ...lists,
+    acceptChanges,
+    executor,
+    precision,
+    threads,
+    recompute,
+    workers,
     cacheBytes: cache === undefined ? undefined : cache * 2 ** 30,
     cacheFolder: options.cacheDir,
     saveEverySeconds: options.saveEvery,
@@ -318,8 +328,18 @@ function resumeOptions(options: TrainOptions, out: string): string[] {
   const { data, list, valList, executor, precision, threads, recompute, workers, cache, cacheDir } = options;
   const { resume, allowMissing, acceptChanges, epochs, wire, bucketMib } = options;
   const told: [string, unknown][] = Object.entries({
-    ...{ data, list, "val-list": valList, out, executor, precision, threads, workers, cache, "cache-dir": cacheDir },
-    ...{ wire, "bucket-mib": bucketMib },
+    data,
+    list,
+    "val-list": valList,
+    out,
+    executor,
+    precision,
+    threads,
+    workers,
+    cache,
+    "cache-dir": cacheDir,
+    wire,
+    "bucket-mib": bucketMib,
   });
   // If these flags lengthened the run, it may have stopped before it could save the change.
   if (resume === true && epochs !== undefined) told.push(["epochs", epochs]);

@@ -126,8 +126,13 @@ export const scaleInt8: Rule<"scaleInt8"> = (lowering, node) => {
   const operand = plan.describe([1, channels, 1, 1], "f32", "channelsLast");
   const { scales, postOps } = summed(node, whole.sum && one(whole.sum));
   const primitive = api.primitive(node.name, {
-    ...{ primitive: "binary", algorithm: "mul", src: one(whole.src), operand, dst: one(dst) },
-    ...{ postOps, scales },
+    primitive: "binary",
+    algorithm: "mul",
+    src: one(whole.src),
+    operand,
+    dst: one(dst),
+    postOps,
+    scales,
   });
   for (let n = 0; n < batch; n++) {
     const sample = (place: Place, desc: Desc = one(place)) => plan.part(place, desc, n);
@@ -149,8 +154,13 @@ export const addInt8: Rule<"addInt8"> = (lowering, node) => {
   const dst = channelsLast(lowering, node.outputs[0]!);
   const { scales, postOps } = summed(node, undefined);
   const primitive = api.primitive(node.name, {
-    ...{ primitive: "binary", algorithm: "add", src: src.desc, operand: sum.desc, dst: dst.desc },
-    ...{ postOps, scales },
+    primitive: "binary",
+    algorithm: "add",
+    src: src.desc,
+    operand: sum.desc,
+    dst: dst.desc,
+    postOps,
+    scales,
   });
   const reads: Arguments = { [Arg.src]: src, [Arg.operand]: sum, ...lowering.scaleArguments(scales) };
   plan.run(node.name, primitive, reads, { [Arg.dst]: dst });
@@ -200,7 +210,11 @@ export const meanInt8: Rule<"meanInt8"> = (lowering, node) => {
   const means = plan.as(dst, plan.describe([batch, 1, channels], "f32", "plain"));
   const scales = { src: node.attrs.src / positions };
   const primitive = api.primitive(node.name, {
-    ...{ primitive: "matrix product", src: src.desc, weights: weights.desc, dst: means.desc, scales },
+    primitive: "matrix product",
+    src: src.desc,
+    weights: weights.desc,
+    dst: means.desc,
+    scales,
   });
   const reads = { [Arg.src]: src, [Arg.weights]: weights, ...lowering.scaleArguments(scales) };
   plan.run(node.name, primitive, reads, { [Arg.dst]: means });

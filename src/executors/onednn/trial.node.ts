@@ -90,7 +90,10 @@ function askForLarge(api: Api): void {
     ] as const) {
       const pictureOf = (channels: number) => api.describe([1, channels, side, side], type, "channelsLast");
       api.primitiveIfServed("trial", {
-        ...{ primitive: "convolution", pass: "forward", src: pictureOf(from), dst: pictureOf(to) },
+        primitive: "convolution",
+        pass: "forward",
+        src: pictureOf(from),
+        dst: pictureOf(to),
         weights: api.describe([to, from, 1, 1], type, "any"),
         window: { strides: [1, 1], padLow: [0, 0], padHigh: [0, 0] },
       });

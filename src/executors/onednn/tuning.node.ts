@@ -127,7 +127,10 @@ function implementationOf(library: Library, type: ElementType, layout: PlanLayou
     const shape = [1, 64, 28, 28];
     const picture = api.describe(shape, type, layoutOf(shape, { layout, block: api.block }));
     const primitive = api.primitiveIfServed("layout", {
-      ...{ primitive: "convolution", pass: "forward", src: picture, dst: picture },
+      primitive: "convolution",
+      pass: "forward",
+      src: picture,
+      dst: picture,
       weights: api.describe([64, 64, 3, 3], type, "any"),
       window: { strides: [1, 1], padLow: [1, 1], padHigh: [1, 1] },
     });

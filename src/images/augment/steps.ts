@@ -9,9 +9,17 @@ import { randAugment } from "./rand-augment.ts";
 import { warp } from "./warp.ts";
 
 export const augmentations = {
-  ...{ crop, padCrop, resizeCrop, warp },
-  ...{ randAugment, colorJitter, photometric, hls, pixelJitter, cutout },
-  ...{ erase },
+  crop,
+  padCrop,
+  resizeCrop,
+  warp,
+  randAugment,
+  colorJitter,
+  photometric,
+  hls,
+  pixelJitter,
+  cutout,
+  erase,
 };
 
 export type AugmentationKind = keyof typeof augmentations;

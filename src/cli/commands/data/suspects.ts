@@ -115,7 +115,14 @@ async function suspects(data: string, options: SuspectsOptions): Promise<void> {
         const start = performance.now();
         const labels = { ...checkpoint, labels: dataset.classes };
         const found = await labelSuspects({
-          ...{ checkpoint: labels, dataset, executor, rank, batchSize, workers, threads, signal },
+          checkpoint: labels,
+          dataset,
+          executor,
+          rank,
+          batchSize,
+          workers,
+          threads,
+          signal,
           onFailure: (failure) => bad.met(failure),
           onProgress: (done, total) =>
             line.show(() => {
