@@ -4,8 +4,9 @@ import type { Dispatcher } from "undici";
 import { causeText, SenetError } from "../errors.ts";
 import { hideCredentials } from "../text-output.ts";
 import { addressOf } from "./address.node.ts";
-import { AddressFailure, defaultTiming, following, Interruption, Pace, type Timing } from "./download.node.ts";
+import { Pace } from "./download.node.ts";
 import { proxied } from "./fetch.node.ts";
+import { AddressFailure, defaultTiming, following, Interruption, type Timing } from "./request.node.ts";
 
 export interface FetcherOptions {
   /** Largest file. Default: 64 MiB, more than any photograph. */

@@ -4,8 +4,9 @@ import { type Dispatcher, EnvHttpProxyAgent } from "undici";
 import { SenetError } from "../errors.ts";
 import { type Address, byHand } from "./address.node.ts";
 import type { KnownFile } from "./addresses.ts";
-import { AddressFailure, defaultTiming, download, type Progress, type Timing } from "./download.node.ts";
+import { download, type Progress } from "./download.node.ts";
 import { Part } from "./part.node.ts";
+import { AddressFailure, defaultTiming, type Timing } from "./request.node.ts";
 import { faultOf } from "./verify.node.ts";
 
 export interface FetchOptions {

@@ -4,10 +4,11 @@ import { dirname } from "node:path";
 import { SenetError } from "../errors.ts";
 import { makeFolder } from "../files/files.node.ts";
 import { addressOf } from "./address.node.ts";
-import { AddressFailure, defaultTiming, download, Refusal, type Timing } from "./download.node.ts";
+import { download } from "./download.node.ts";
 import { proxied } from "./fetch.node.ts";
 import { Part } from "./part.node.ts";
 import { isFile } from "./pull.node.ts";
+import { AddressFailure, defaultTiming, Refusal, type Timing } from "./request.node.ts";
 
 export interface FileToFetch {
   readonly address: string;

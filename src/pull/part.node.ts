@@ -83,7 +83,7 @@ export class Part {
     });
   }
 
-  /** Written before it returns: whatever came in must not wait in memory while more comes (`mostWaiting`, download.node.ts). */
+  /** Written before it returns: whatever came in must not wait in memory while more comes (`mostWaiting`, request.node.ts). */
   async append(chunk: Uint8Array): Promise<void> {
     await this.#writing(async () => {
       for (let done = 0; done < chunk.length; ) {

@@ -9,8 +9,9 @@ import { nearestNames } from "../names.ts";
 import { type Address, addressOf, byHand } from "./address.node.ts";
 import { type KnownFile, knownFiles } from "./addresses.ts";
 import { faultOfCached, noteChecked } from "./checked.node.ts";
-import type { Progress, Timing } from "./download.node.ts";
+import type { Progress } from "./download.node.ts";
 import type { FetchOptions } from "./fetch.node.ts";
+import type { Timing } from "./request.node.ts";
 
 export type { Progress, Timing };
 

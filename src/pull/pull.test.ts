@@ -33,8 +33,8 @@ import {
 } from "../../tests/pull.ts";
 import { fileHandler, type Handler, inTurn, rangeStart, serve, status, text } from "../../tests/server.ts";
 import { knownFiles } from "./addresses.ts";
-import { AddressFailure, redirected } from "./download.node.ts";
 import { pull } from "./pull.node.ts";
+import { AddressFailure, redirected } from "./request.node.ts";
 
 test("what is fetched is whole, and is fetched once", async () => {
   const { run, cache, asked, said } = await start({ handlers: [good] });

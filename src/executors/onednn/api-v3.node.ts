@@ -14,7 +14,7 @@ import {
   tagOf,
   typeOf,
   windowOf,
-} from "./api.node.ts";
+} from "./dialect.node.ts";
 import type { Handle, Library } from "./library.node.ts";
 import { Arg, type Scales, type Spec } from "./spec.ts";
 
