@@ -14,51 +14,17 @@
 
 import type { Type, Value } from "../../ir/graph.ts";
 import { type AxisWindow, overhangOf } from "../../ir/window.ts";
-import { diagonal, filled } from "./emit-others.ts";
+import { type Convolution, type Expression, type Extents, extentsOf, type Vector } from "./blocked-values.ts";
+import { BlockedWeights } from "./blocked-weights.ts";
+import { filled } from "./emit-others.ts";
 import { type Emitter, nchwc } from "./emitter.ts";
 import type { Attributes } from "./onnx.ts";
-
-/** A factor or summand for each channel, `[1,C]`, or for each sample and channel, `[N,C]`. */
-export interface Vector {
-  readonly name: string;
-  readonly perSample: boolean;
-}
-
-/** `scale·base + shift + plus`, blocked; absent parts are one or zero. */
-export interface Expression {
-  readonly base?: string;
-  readonly scale?: Vector;
-  readonly shift?: Vector;
-  readonly plus?: string;
-}
-
-/**
- * A convolution deferred until its only reader is known, which may be folded into it: a batch norm, a sum, a ReLU. `x`
- * is blocked (or NCHW if it has fewer channels than a block); `weight` is `[O,I,KH,KW]` in the usual layout, with I
- * channels per group.
- */
-export interface Convolution {
-  /** The operation it belongs to. */
-  readonly scope: string;
-  readonly x: string;
-  readonly weight: string;
-  readonly shape: Extents;
-  readonly groups: number;
-  /** Whether it computes an input gradient, with the weight transposed and rotated. */
-  readonly backward: boolean;
-  readonly bias?: string;
-  readonly strides: readonly [number, number];
-  readonly pads: readonly number[];
-  readonly plus?: string;
-}
-
-export type Extents = readonly [n: number, c: number, height: number, width: number];
-const extentsOf = (value: Value): Extents => value.type.shape as unknown as Extents;
 
 export class Blocks {
   /** Number of channels in a block. */
   readonly size: number;
   readonly emit: Emitter;
+  readonly weights: BlockedWeights;
   readonly #plain: (value: Value) => string;
   readonly #uses: (value: Value) => number;
   readonly #pending = new Map<Value, Convolution>();
@@ -75,6 +41,7 @@ export class Blocks {
   constructor(size: number, emit: Emitter, plain: (value: Value) => string, uses: (value: Value) => number) {
     this.size = size;
     this.emit = emit;
+    this.weights = new BlockedWeights(size, emit);
     this.#plain = plain;
     this.#uses = uses;
   }
@@ -183,7 +150,9 @@ export class Blocks {
   convolve(convolution: Convolution, relu = false): string {
     const { scope, x, weight, shape, groups, backward, bias = "", strides, pads, plus = "" } = convolution;
     return this.emit.within(scope, () => {
-      const filters = backward ? this.backwardWeight(weight, shape, groups) : this.forwardWeight(weight, shape);
+      const filters = backward
+        ? this.weights.backwardWeight(weight, shape, groups)
+        : this.weights.forwardWeight(weight, shape);
       return this.conv([x, filters, bias, plus], { kernel: shape.slice(2), strides, pads, groups, relu });
     });
   }
@@ -262,80 +231,7 @@ export class Blocks {
     return perSample ? name : this.emit.node("Expand", [name, this.emit.ints(n, c)]);
   }
 
-  // --- groups ---
-
-  /**
-   * Number of groups to merge into one, padded with zeros, so that no block spans two groups: a ResNeXt's groups have 4
-   * or more channels, a block 8 or 16. Undefined if no number works.
-   * @param shape the weight's, `[O,I,KH,KW]` with I channels per group
-   */
-  groupsToMerge([o, i]: Extents, groups: number): number | undefined {
-    for (let merged = 1; merged <= groups; merged++) {
-      const fit = groups % merged === 0 && (i * merged) % this.size === 0 && ((o / groups) * merged) % this.size === 0;
-      if (fit) return merged;
-    }
-    return undefined;
-  }
-
-  /** The weight of a convolution with merged groups: `[O, I, KH, KW] → [O, I·merged, KH, KW]`. */
-  mergeGroups(w: string, [o, i, kh, kw]: Extents, groups: number, merged: number): string {
-    if (merged === 1) return w;
-    const { emit } = this;
-    const taps = i * kh * kw;
-    const rows = emit.node("Reshape", [w, emit.ints(groups / merged, merged, o / groups, 1, taps)]);
-    const blocks = emit.node("Mul", [rows, diagonal(emit, merged)]);
-    return emit.node("Reshape", [blocks, emit.ints(o, i * merged, kh, kw)]);
-  }
-
-  /** The reverse: extracts the original groups from a merged weight. Shape and groups are the result's. */
-  splitGroups(w: string, [o, i, kh, kw]: Extents, groups: number, merged: number): string {
-    if (merged === 1) return w;
-    const { emit } = this;
-    const taps = i * kh * kw;
-    const rows = emit.node("Reshape", [w, emit.ints(groups / merged, merged, o / groups, merged, taps)]);
-    const blocks = emit.node("Mul", [rows, diagonal(emit, merged)]);
-    const sum = emit.node("ReduceSum", [blocks, emit.ints(3)], { keepdims: { int: 0 } });
-    return emit.node("Reshape", [sum, emit.ints(o, i, kh, kw)]);
-  }
-
-  // --- weights [O,I,KH,KW] in the kernels' layouts ---
-
-  /** `[O/b, I/b, KH, KW, b of I, b of O]`, under the nominal shape of the weight. */
-  forwardWeight(w: string, shape: Extents): string {
-    const { emit, size } = this;
-    const [o, i, kh, kw] = shape;
-    const taps = kh * kw;
-    const rows = emit.node("Reshape", [w, emit.ints(o / size, size, i * taps)]);
-    let blocks = emit.node("Transpose", [rows], { perm: { ints: [0, 2, 1] } });
-    // With fewer channels than a block, the kernel reads the input as NCHW, and the weight is [O/b, I, KH, KW, b of O].
-    if (taps > 1 && i >= size) {
-      const parts = emit.node("Reshape", [blocks, emit.ints((o / size) * (i / size), size, taps, size)]);
-      blocks = emit.node("Transpose", [parts], { perm: { ints: [0, 2, 1, 3] } });
-    }
-    return emit.node("Reshape", [blocks, emit.ints(...shape)]);
-  }
-
-  /**
-   * The kernel of an input gradient, rotated by 180 degrees: for each group `[I/b, O/b, KH, KW, b of O, b of I]` as
-   * `[I,O,KH,KW]`.
-   */
-  backwardWeight(w: string, [outputs, i, kh, kw]: Extents, groups: number): string {
-    const { emit, size } = this;
-    const taps = kh * kw;
-    const o = outputs / groups;
-    let tapped = w;
-    if (taps > 1) {
-      const parts = emit.node("Reshape", [w, emit.ints((outputs * i) / size, size, taps)]);
-      tapped = emit.node("Transpose", [parts], { perm: { ints: [0, 2, 1] } });
-    }
-    const parts = emit.node("Reshape", [tapped, emit.ints(groups, o / size, size, i / size, taps, size)]);
-    let blocks = emit.node("Transpose", [parts], { perm: { ints: [0, 3, 1, 4, 2, 5] } });
-    if (taps > 1) {
-      const backwards = Array.from({ length: taps }, (_, tap) => taps - 1 - tap);
-      blocks = emit.node("Gather", [blocks, emit.ints(...backwards)], { axis: { int: 3 } });
-    }
-    return emit.node("Reshape", [blocks, emit.ints(groups * i, o, kh, kw)]);
-  }
+  // --- convolutions of gradients ---
 
   /**
    * The gradient of a weight as a convolution: samples, which are summed over, act as channels; the input's channels as
@@ -417,10 +313,5 @@ export class Blocks {
       grid = emit.node("Pad", [grid, emit.ints(0, 0, 0, 0, 0, missing[0], missing[1], 0)]);
     }
     return emit.node("Reshape", [grid, emit.ints(...extents)]);
-  }
-
-  /** A weight `[O,I,KH,KW]` with each output channel scaled. */
-  scaleRows(w: string, scale: Vector): string {
-    return this.emit.node("Mul", [w, this.emit.node("Reshape", [scale.name, this.emit.ints(-1, 1, 1, 1)])]);
   }
 }

@@ -3,7 +3,8 @@
 import type { Node, Value } from "../../ir/graph.ts";
 import type { ConvAttrs, Op } from "../../ir/ops.ts";
 import { convAxes, pairOf } from "../../ir/window.ts";
-import { Blocks, type Convolution, type Expression, type Extents, type Vector } from "./blocks.ts";
+import { type Convolution, type Expression, type Extents, extentsOf, type Vector } from "./blocked-values.ts";
+import { Blocks } from "./blocks.ts";
 import { type Emitter, nchwc } from "./emitter.ts";
 import { avgPoolAttributes, hasWholeWindows } from "./lower-avg-pool.ts";
 import { padsOf } from "./lower-conv.ts";
@@ -17,7 +18,6 @@ import type { Lowering } from "./rules.ts";
 /** A blocked result is an expression or a convolution; a plain one is a name. */
 type Result = Expression | Convolution | string | undefined;
 type BlockedRule<K extends Op> = (b: Blocks, l: Lowering, node: Node<K>) => readonly Result[] | undefined;
-const extentsOf = (value: Value): Extents => value.type.shape as unknown as Extents;
 
 /** Passed to `lower` to block values. */
 export interface BlockedLayout {
@@ -73,7 +73,7 @@ const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
       scope: b.emit.scope,
       x: base,
       ...grouped,
-      weight: scale ? b.scaleRows(grouped.weight, scale) : grouped.weight,
+      weight: scale ? b.weights.scaleRows(grouped.weight, scale) : grouped.weight,
       backward: true,
       strides: [1, 1],
       pads: [top, left, bottom, right],
@@ -96,16 +96,16 @@ const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
     const shape = attrs.weightShape as unknown as Extents;
     const kernel = shape.slice(2);
     const [n, o] = extentsOf(dy);
-    const merged = groups === 1 ? 1 : b.groupsToMerge(shape, groups);
+    const merged = groups === 1 ? 1 : b.weights.groupsToMerge(shape, groups);
     let dw: string;
     if (merged !== undefined && kernel.some((extent) => extent > 1) && n > b.size / 2) {
       const options = { groups: groups / merged, axes: convAxes(attrs, shape) };
       const whole = b.weightGradient(l.get(x), base, extentsOf(x), extentsOf(dy), options);
-      dw = b.splitGroups(whole, shape, groups, merged);
+      dw = b.weights.splitGroups(whole, shape, groups, merged);
     } else {
       dw = weightGradient(l.emit, l.get(x), b.unblock(base, o), x.type.shape, dy.type.shape, attrs);
     }
-    return [scale ? b.scaleRows(dw, scale) : dw];
+    return [scale ? b.weights.scaleRows(dw, scale) : dw];
   },
 
   channelSum: (b, l, { inputs }) => {
@@ -135,7 +135,11 @@ const blockedRules: { readonly [K in Op]?: BlockedRule<K> } = {
     if (convolution !== undefined) {
       const bias = convolution.bias === undefined ? undefined : b.row(convolution.bias);
       return [
-        { ...convolution, weight: b.scaleRows(convolution.weight, scale), bias: channelVector(l, shiftOf(bias)) },
+        {
+          ...convolution,
+          weight: b.weights.scaleRows(convolution.weight, scale),
+          bias: channelVector(l, shiftOf(bias)),
+        },
       ];
     }
     const { base, scale: before, shift } = affine(b, x);
@@ -342,10 +346,10 @@ function groupedWeight(
   { groups }: ConvAttrs,
 ): Pick<Convolution, "weight" | "shape" | "groups"> | undefined {
   const shape = extentsOf(w);
-  const merged = b.groupsToMerge(shape, groups);
+  const merged = b.weights.groupsToMerge(shape, groups);
   if (merged === undefined) return undefined;
   const [o, i, ...kernel] = shape;
-  const weight = b.mergeGroups(l.get(w), shape, groups, merged);
+  const weight = b.weights.mergeGroups(l.get(w), shape, groups, merged);
   return { weight, shape: [o, i * merged, ...kernel], groups: groups / merged };
 }
 

@@ -10,7 +10,7 @@ import type { Graph, Node, Parameter, Value } from "../../ir/graph.ts";
 import type { Op } from "../../ir/ops.ts";
 import { GraphUses, liveNodes, resultsOf } from "../../ir/uses.ts";
 import type { Weights } from "../executor.ts";
-import type { Convolution, Expression } from "./blocks.ts";
+import type { Convolution, Expression } from "./blocked-values.ts";
 import { type Dialect, Emitter, microsoft, nchwc } from "./emitter.ts";
 import { avgPoolRules } from "./lower-avg-pool.ts";
 import type { BlockedLayout } from "./lower-blocked.ts";
