@@ -4,7 +4,6 @@ export {
   type ClassifyOptions,
   type DataOptions,
   type EvaluateOptions,
-  type LoadOptions,
   load,
   Network,
   type NetworkFacts,
@@ -13,6 +12,7 @@ export {
   type QuantizedNetwork,
   type SuspectOptions,
 } from "./api/network.node.ts";
+export type { LoadOptions } from "./api/open-network.node.ts";
 export { type FindRateOptions, type FoundRates, findLearningRate } from "./api/rates.node.ts";
 export {
   type RunningOptions,

@@ -13,39 +13,22 @@ import { type Measurement, type MeasureOptions, measure } from "../evaluate/meas
 import { dataOf, decode, type PictureInput } from "../evaluate/picture-input.node.ts";
 import { type LabelSuspects, labelSuspects, type SuspectsOptions } from "../evaluate/suspects.node.ts";
 import type { CompileOptions, Executor, Weights } from "../executors/executor.ts";
-import { type PrecisionChoice, type Selection, selectExecutor } from "../executors/select.node.ts";
 import { Uses } from "../executors/uses.ts";
 import { Explainer, type ExplainerOptions, type ExplainOptions, type Explanation } from "../explain/explainer.ts";
 import { type GateAtlas, GateProbe, gateAtlas, type PictureGates } from "../explain/gates.ts";
 import { type PruneCosts, type PruneOptions, pruneCosts } from "../explain/prune.ts";
 import { withoutBlocks } from "../explain/remove-blocks.ts";
 import { replaceFile } from "../files/replace.node.ts";
-import { overridden } from "../images/check-preprocessing.ts";
 import type { Preprocessing } from "../images/preprocess.ts";
 import type { Views } from "../images/views.ts";
 import type { ClassOrder } from "../import/imagenet-classes.ts";
-import { weightsFile } from "../pull/named.node.ts";
-import { type PullOptions, pull } from "../pull/pull.node.ts";
 import { type Quantized, type QuantizeOptions, quantizeNetwork } from "../quantize/quantize.node.ts";
 import { movedTo } from "../quantize/source.node.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { encodeCheckpoint } from "../weights/checkpoint-write.ts";
-import { type OpenedPaths, openPaths } from "../weights/open.node.ts";
-import type { OpenOptions } from "../weights/opened.ts";
 import type { Model } from "../zoo/index.ts";
 import { checkedOnnx } from "./onnx.node.ts";
-
-export interface LoadOptions extends Omit<OpenOptions, "isMeanSaid"> {
-  /** Overrides the pre-processing that comes with the weights, key by key. */
-  readonly preprocessing?: Partial<Preprocessing>;
-  /** Name of the engine; default: the fastest that loads on this machine. */
-  readonly executor?: string;
-  readonly precision?: PrecisionChoice;
-  /** Inside one operation; default: as many as this process may use. */
-  readonly threads?: number;
-  /** How released weights are fetched if they are not in the cache. */
-  readonly pull?: PullOptions;
-}
+import { type LoadOptions, openNetwork } from "./open-network.node.ts";
 
 export interface ClassifyOptions {
   /** How many classes to return, most probable first; default 5. */
@@ -130,30 +113,6 @@ export async function load(weights: string | readonly string[], options: LoadOpt
     isNamed: options.labels !== undefined,
     file: [weights].flat()[0],
   });
-}
-
-export interface OpenedNetwork extends Selection, Pick<OpenedPaths, "files"> {
-  readonly checkpoint: Checkpoint;
-  /** What was guessed while opening it, one line each. */
-  readonly notes: readonly string[];
-}
-
-/** What `load` builds a `Network` from. @throws SenetError as `load` */
-export async function openNetwork(
-  weights: string | readonly string[],
-  options: LoadOptions = {},
-): Promise<OpenedNetwork> {
-  const { preprocessing, executor: name, precision, threads: _, pull: pulling, ...opening } = options;
-  const files: string[] = [];
-  for (const file of [weights].flat()) files.push(await weightsFile(file, (known) => pull(known, pulling)));
-  const isMeanSaid = preprocessing?.mean !== undefined;
-  const { checkpoint, notes, files: read } = await openPaths(files, { ...opening, isMeanSaid });
-  const wanted = overridden(checkpoint.preprocessing, preprocessing ?? {});
-  const told = [...notes];
-  const inEightBits = checkpoint.quantization !== undefined;
-  const selection = await selectExecutor({ name, precision, inEightBits, say: (line) => told.push(line) });
-  const { run: _run, ...network } = checkpoint;
-  return { checkpoint: { ...network, preprocessing: wanted }, ...selection, notes: told, files: read };
 }
 
 /** Facts about a network that its checkpoint does not hold. */

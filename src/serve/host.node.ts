@@ -1,6 +1,6 @@
 /** The networks open in one thread, and the work it does with them. */
 
-import { openNetwork } from "../api/network.node.ts";
+import { openNetwork } from "../api/open-network.node.ts";
 import { SenetError } from "../errors.ts";
 import { checkChannels } from "../evaluate/channels.ts";
 import { predictionsOf } from "../evaluate/classify.ts";

@@ -1,6 +1,6 @@
 /** Requests to a thread, picture by picture, and its answers. All of it can be sent between threads. */
 
-import type { LoadOptions } from "../api/network.node.ts";
+import type { LoadOptions } from "../api/open-network.node.ts";
 import type { Prediction } from "../evaluate/classify.ts";
 import type { ExplainMethod } from "../explain/explainer.ts";
 import type { Region } from "../images/region.ts";

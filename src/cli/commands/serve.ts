@@ -2,7 +2,7 @@
 
 import { basename } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import type { LoadOptions } from "../../api/network.node.ts";
+import type { LoadOptions } from "../../api/open-network.node.ts";
 import { SenetError } from "../../errors.ts";
 import { type PrecisionChoice, selectExecutor } from "../../executors/select.node.ts";
 import { usableThreads } from "../../machine.node.ts";
