@@ -39,6 +39,9 @@ test("what is damaged or not Caffe's is refused, and the next file is read all t
     const bytes = await smallHdf5(content);
     await refused(() => parse(bytes), part);
   }
+  // Another program's sound file is not called damaged.
+  const other = await smallHdf5({ "conv1.weight": { shape: [1], data: floats(1) } });
+  await assert.rejects(parse(other), (error: Error) => !error.message.includes("damaged"));
   assert.deepEqual([...(await parse(good)).get("fc")![0]!.data], [1, 2, 3]);
 });
 

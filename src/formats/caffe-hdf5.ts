@@ -4,8 +4,9 @@
  */
 
 import { sizeOf, type Tensor, tensor } from "../tensor.ts";
-import { shownName } from "./bytes.ts";
+import { failAt, shownName } from "./bytes.ts";
 import type { CaffeLayer } from "./caffemodel.ts";
+import { elsewhere } from "./foreign.ts";
 import { type Hdf5Dataset, type Hdf5Group, type Hdf5Reading, readHdf5 } from "./hdf5.ts";
 
 const deepest = 16;
@@ -25,7 +26,11 @@ export function parseCaffeHdf5(bytes: Uint8Array, where: string): Promise<Map<st
     const data = file.get("data");
     if (!(data instanceof library.Group)) {
       const found = file.keys().slice(0, 5).map(shownName).join(", ") || "nothing";
-      return fail("the file has no group /data", { expected: "/data/LAYER/0, 1, ... as Caffe writes them", found });
+      return failAt(where)("this HDF5 file is not Caffe's: it has no group /data", {
+        expected: "/data/LAYER/0, 1, ... as Caffe writes them",
+        found,
+        hint: elsewhere,
+      });
     }
     const layers = new Map<string, Tensor[]>();
     readGroup(data, "", 0, reading, layers);
@@ -89,6 +94,7 @@ function readDataset(dataset: Hdf5Dataset, name: string, reading: Hdf5Reading): 
     return fail(`the dataset ${shownName(name)} does not hold floats`, {
       expected: "float32 or float64, little-endian",
       found: `${littleEndian ? "" : "big-endian, "}class ${type} of ${size} bytes`,
+      hint: "Caffe writes no other: convert the datasets to float32",
     });
   }
   reading.takeBytes(shape, size, name);

@@ -115,6 +115,14 @@ const foreign: readonly (readonly [is: string, bytes: Uint8Array, name?: string]
   ["a Torch7 file", Uint8Array.of(4, 0, 0, 0, 1, 0, 0, 0, 3, 0, 0, 0, 0x56, 0x20, 0x31)],
   ["a TorchServe archive", archive("MAR-INF/MANIFEST.json", "model.pth")],
   ["a Keras model (.keras)", archive("metadata.json", "config.json", "model.weights.h5")],
+  ["a Keras model (.keras)", archive("model/metadata.json", "model/model.weights.h5")],
+  ["a Keras model (.keras)", archive("metadata.json", "model.weights.json", "model_00000.weights.h5")],
+  ["a part of a PyTorch distributed checkpoint", archive("a/data.pkl"), "__0_0.distcp"],
+  [
+    "a part of a PyTorch distributed checkpoint",
+    Uint8Array.of(0x80, 4, 0x8c, 30, ...ascii("torch.distributed.checkpoint.metadata")),
+    ".metadata",
+  ],
   ["a TorchScript program", archive("m/data.pkl", "m/constants.pkl", "m/code/__torch__.py")],
   ["a PyTorch exported program", archive("m/archive_format", "m/models/model.json", "m/data/weights/a")],
   ["a TensorFlow SavedModel", archive("m/saved_model.pb", "m/variables/variables.index")],
@@ -198,6 +206,8 @@ for (const [is, bytes, name = "some.file"] of foreign) {
 test("Keras' and MATLAB's HDF5 are told from Caffe's", async () => {
   const keras = await smallHdf5({ "model_weights/conv/kernel:0": { shape: [1], data: Float32Array.of(1) } });
   await refused(() => detect(keras), "a Keras file (.h5)");
+  const newer = await smallHdf5({ "layers/conv2d/vars/0": { shape: [1], data: Float32Array.of(1) } });
+  await refused(() => detect(newer), "a Keras file (.weights.h5)");
   const matlab = new Uint8Array(512 + keras.length);
   matlab.set(ascii("MATLAB 7.3 MAT-file"));
   matlab.set(keras, 512);

@@ -15,7 +15,7 @@ export interface Foreign {
 }
 
 /** Hint for weights in unsupported formats. */
-const elsewhere = "load it in its own program and save it as PyTorch, ONNX or safetensors";
+export const elsewhere = "load it in its own program and save it as PyTorch, ONNX or safetensors";
 const unpack = "unpack it, and give the weights that are in it";
 
 const formatOf = (program: string, hint = elsewhere): Foreign => ({ is: `${program}, which is not read`, hint });
@@ -92,6 +92,12 @@ const tar: Foreign = {
   is: "a tar archive",
   hint: `${unpack}; if PyTorch before 0.1.10 wrote it, load and save it with a newer one`,
 };
+
+/** Files and folders of torch.distributed.checkpoint: `.metadata` and `__0_0.distcp`, which has a ZIP for each tensor. */
+export const distributed = formatOf(
+  "a part of a PyTorch distributed checkpoint (DCP)",
+  "python3 -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER OUT.pth makes one file of it",
+);
 
 /** Magic numbers with their positions. */
 const magics: readonly (readonly [at: number, bytes: readonly number[], is: Foreign])[] = [
@@ -170,7 +176,7 @@ const weightFile = /\.(?:pth|pt|th|ckpt|pkl|bin|safetensors|caffemodel|prototxt|
 
 const archives: readonly (readonly [entry: RegExp, is: Foreign])[] = [
   [/^MAR-INF\//, formatOf("a TorchServe archive (.mar)", "unpack it: the weights are a .pth or .pt file in it")],
-  [/^model\.weights\.h5$/, formatOf("a Keras model (.keras)")],
+  [/(?:^|\/)model(?:_\d+)?\.weights\.h5$/, formatOf("a Keras model (.keras)")],
   [/com\.apple\.CoreML/, formatOf("a Core ML package")],
   [/(?:^|\/)saved_model\.pb$/, formatOf("a TensorFlow SavedModel")],
   [
@@ -189,6 +195,7 @@ const archives: readonly (readonly [entry: RegExp, is: Foreign])[] = [
 
 function archiveOf(bytes: Uint8Array, where: string): Foreign | undefined {
   if (!startsAt(bytes, 0, [0x50, 0x4b])) return undefined;
+  if (/\.distcp$/.test(where)) return distributed;
   let names: string[];
   try {
     names = [...readZip(bytes, where).keys()];
@@ -223,7 +230,7 @@ function hdf5Of(bytes: Uint8Array): Foreign | undefined {
   const names = latin1(bytes, 0, part) + latin1(bytes, Math.max(part, bytes.length - part), part);
   return /keras_version|layer_names|model_weights|weight_names/.test(names)
     ? formatOf("a Keras file (.h5)")
-    : /_self_key|\bvars\b/.test(names) && /_layer_checkpoint|layers\/|_checkpoint_dependencies/.test(names)
+    : /_self_key|\bvars\b/.test(names) && /_layer_checkpoint|\blayers\b|_checkpoint_dependencies/.test(names)
       ? formatOf("a Keras file (.weights.h5)")
       : undefined;
 }
@@ -245,6 +252,7 @@ function pickleOf(bytes: Uint8Array): Foreign | undefined {
   const isOlder = /^(?:\((?:d|l|t)?p\d|\(?[}\])]q\0?|c\w+(?:\.\w+)*\n\w+\n)/.test(latin1(bytes, 0, 80));
   if (!(isNewer || isOlder) || isLegacyTorch(bytes)) return undefined;
   const names = latin1(bytes, 0, 2 ** 20) + latin1(bytes, Math.max(2 ** 20, bytes.length - 2 ** 16), 2 ** 16);
+  if (/torch\.distributed\.checkpoint/.test(names)) return distributed;
   const known = pickles.find(([name]) => name.test(names));
   const hint = "load it in Python and save the weights with torch.save or as safetensors";
   return { is: `${known?.[1] ?? "a Python pickle"}, which torch.save did not write and which is not read`, hint };

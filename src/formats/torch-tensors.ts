@@ -2,7 +2,7 @@
 
 import { sizeOf, type Tensor, type TensorData } from "../tensor.ts";
 import { type ElementType, elementBytes, type Fail, fetchAgain, readElements, shownName } from "./bytes.ts";
-import type { StorageRef, TensorRef } from "./torch-values.ts";
+import { readableBy, type StorageRef, type TensorRef } from "./torch-values.ts";
 
 /** A storage's bytes, and its decoded elements. */
 export interface Storage {
@@ -27,10 +27,8 @@ function spend(made: Made, bytes: number, fail: Fail): void {
 export function materialise(tensor: TensorRef, storages: Storages, made: Made, fail: Fail): Tensor {
   const { storage, offset, shape, strides, type } = tensor;
   if (storage === undefined || type === undefined) {
-    return fail("a tensor cannot be read", {
-      found: tensor.unreadable!,
-      hint: "save the weights as plain numbers: { name: tensor.to_dense().float().clone() } of a state_dict",
-    });
+    const found = tensor.unreadable!;
+    return fail("a tensor cannot be read", { found, hint: readableBy(found) });
   }
   const values = storageValues(storage, type, storages, made, fail);
   const size = sizeOf(shape);

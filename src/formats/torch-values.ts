@@ -84,6 +84,17 @@ export class StorageRef {
   }
 }
 
+/** Why tensors are unreadable that PyTorch converts to plain numbers in another way than others, or not at all. */
+const quantised = "it is quantised";
+const withoutValues = "it has no values (device meta)";
+
+/** A hint how to save a tensor that is `unreadable`. */
+export function readableBy(unreadable: string): string {
+  if (unreadable === withoutValues) return "load the network's weights before it is saved";
+  const plain = unreadable === quantised ? "tensor.dequantize()" : "tensor.to_dense().float().clone()";
+  return `save the weights as plain numbers: { name: ${plain} } of a state_dict`;
+}
+
 /** A tensor, or why it cannot be read. */
 export class TensorRef {
   readonly storage: StorageRef | undefined;
@@ -161,8 +172,8 @@ export class TorchHost implements PickleHost {
     "torch._tensor._rebuild_from_type": (host, args, fail) => host.#delegate(args, fail),
     "torch._utils._rebuild_sparse_tensor": () => TensorRef.unreadable("it is sparse"),
     "torch._utils._rebuild_sparse_csr_tensor": () => TensorRef.unreadable("it is sparse"),
-    "torch._utils._rebuild_qtensor": () => TensorRef.unreadable("it is quantised"),
-    "torch._utils._rebuild_meta_tensor_no_storage": () => TensorRef.unreadable("it has no values (device meta)"),
+    "torch._utils._rebuild_qtensor": () => TensorRef.unreadable(quantised),
+    "torch._utils._rebuild_meta_tensor_no_storage": () => TensorRef.unreadable(withoutValues),
     "torch._utils._rebuild_nested_tensor": () => TensorRef.unreadable("it is a nested tensor"),
     "torch._utils._rebuild_wrapper_subclass": () => TensorRef.unreadable("it is an object of an unknown class"),
     "torch._utils._rebuild_device_tensor_from_numpy": () => TensorRef.unreadable("it was saved on an accelerator"),

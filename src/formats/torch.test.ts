@@ -154,7 +154,12 @@ test("tensors that cannot be held are refused if they are weights, and by what t
       ]),
     );
   assert.equal((await parse(file(one))).size, 1);
-  await refused(() => parse(file(sparse)), 'tensor "w.weight"', "sparse");
+  await refused(() => parse(file(sparse)), 'tensor "w.weight"', "sparse", "to_dense().float()");
+  // Its to_dense() gives a quantised tensor, whose float() PyTorch refuses.
+  const quantised = call(global("torch._utils", "_rebuild_qtensor"), int(1), tuple());
+  await refused(() => parse(file(quantised)), 'tensor "w.weight"', "quantised", "{ name: tensor.dequantize() }");
+  const meta = call(global("torch._utils", "_rebuild_meta_tensor_no_storage"), int(1), tuple());
+  await refused(() => parse(file(meta)), 'tensor "w.weight"', "no values", "before it is saved");
   const complex = tensor(storage("ComplexFloatStorage", "0", 2), 0, [2], [1]);
   await refused(() => parse(file(complex)), 'tensor "w.weight"', "cannot be read");
 });

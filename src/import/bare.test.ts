@@ -62,6 +62,25 @@ test("a loss's weights are left aside, and said; what nobody knows stays, and is
   ]);
 });
 
+test("buffers, counters and metrics beside a wrapped network are left aside; what may compute stays, and is a fault later", () => {
+  const names = parameters.map((name) => `model.${name}`);
+  const matrix = tensor([2, 2], new Float32Array(4));
+  const beside = (name: string, value = one) => {
+    const tensors = new Map([...names.map((name) => [name, one] as const), [name, value]]);
+    const { source, notes } = withoutPrefix({ kind: "tensors", tensors }, "file");
+    return namesOf(source).length === names.length && notes.length === 1;
+  };
+  const confusion = { dtype: "int32", shape: [2, 2], data: new Int32Array(4) } as const;
+  for (const name of ["class_weights", "initted", "step", "bce.pos_weight", "val_top5.correct", "temperature"])
+    assert.ok(beside(name), name);
+  assert.ok(beside("matrix.confmat", confusion));
+  for (const name of ["weight", "head.bias", "head.weight_g", "bn.running_var", "head.W", "normalize.mean", "std"])
+    assert.ok(!beside(name), name);
+  assert.ok(!beside("head.prototypes", matrix));
+  // Without a wrapper nothing tells what is beside the network.
+  assert.ok(namesOf(withoutPrefix(of([...parameters, "class_weights"]), "file").source).includes("class_weights"));
+});
+
 test("weights are not looked at for a mean that they cannot be", () => {
   const unseen = {
     dtype: "float32",

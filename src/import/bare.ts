@@ -2,7 +2,7 @@
 
 import { option, SenetError } from "../errors.ts";
 import { shownName } from "../formats/bytes.ts";
-import { sameShape, type Tensor } from "../tensor.ts";
+import { sameShape, sizeOf, type Tensor } from "../tensor.ts";
 import type { Naming, TorchNaming } from "./naming.ts";
 import { namings } from "./namings.ts";
 import { type OwnNormalization, ownNormalization } from "./own-normalization.ts";
@@ -41,7 +41,7 @@ export function withoutPrefix(source: WeightSource, where: string): Bare {
       continue;
     const own = ownName(name, prefix);
     if (name.startsWith(prefix)) tensors.set(own, tensor);
-    else if (isOther(name) || isBeside(own)) aside.push(name);
+    else if (isOther(name) || isBeside(own) || (prefix !== "" && isOfNoLayer(name, tensor))) aside.push(name);
     // Never replaces a tensor that has the whole prefix.
     else tensors.set(file.tensors.has(prefix + own) ? name : own, tensor);
   }
@@ -66,6 +66,16 @@ const isLeftover = (name: string): boolean =>
 /** Whether a tensor belongs to a loss or metric. */
 const isBeside = (name: string): boolean =>
   /^(?:criterion|\w*loss(?:_\w+)?|\w*metrics?|\w*acc(?:uracy)?|\w*auroc|\w*f1)(?:\.|$)/i.test(name);
+
+/**
+ * Whether a tensor beside a wrapped network is no layer's parameter, but a module's own buffer (`class_weights`), a
+ * counter (`step` of an average) or a metric's state. A layer there, such as another classifier, must stay to be refused.
+ */
+function isOfNoLayer(name: string, { shape, dtype }: Tensor): boolean {
+  const isVector = sizeOf(shape) === Math.max(1, ...shape);
+  const leaf = /(?:^|[./])(?:(?:weight|bias)\w*|original\d*|kernel|gamma|beta|(?:running|moving)_\w+|\w*(?:mean|std)|W|b)$/;
+  return (isVector || dtype === "int32") && !leaf.test(name);
+}
 
 const isAverage = (prefix: string): boolean => /(?:^|[._])(?:ema|averaged|swa)(?:[._]|$)/i.test(prefix);
 

@@ -4,6 +4,7 @@ import { readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { SenetError } from "../errors.ts";
 import { readBytes } from "../files/files.node.ts";
+import { distributed } from "../formats/foreign.ts";
 import { type HubConfig, readHubConfig } from "../import/hub.ts";
 import { decodeText } from "../text-file.ts";
 import { isIndex, lastOf } from "./parts.ts";
@@ -55,7 +56,7 @@ async function inFolder(path: string): Promise<string> {
       weights.length === 0
         ? "no file of weights"
         : weights.slice(0, 5).join(", ") + (weights.length > 5 ? ", ..." : ""),
-    hint: "give the file itself",
+    hint: names.some((name) => name.endsWith(".distcp")) ? distributed.hint! : "give the file itself",
   });
 }
 
