@@ -30,7 +30,7 @@ function refuses(action: () => unknown, ...patterns: RegExp[]): void {
   });
 }
 
-test("classes and pictures are sorted by name; other files and names with a leading dot are passed over", (t) => {
+test("classes and pictures are sorted by name; other files and hidden ones are passed over", (t) => {
   const root = folderOf(
     t,
     "cat/b.JPG",
@@ -41,6 +41,10 @@ test("classes and pictures are sorted by name; other files and names with a lead
     "Dog/10.webp",
     "Dog/9.webp",
     ".ipynb_checkpoints/x.jpg",
+    // Of Synology's, QNAP's, Windows', macOS's and Linux's: thumbnails, and what was deleted.
+    "cat/@eaDir/a.jpeg/SYNOPHOTO_THUMB_M.jpg",
+    ...["@eaDir", "#recycle", "@Recycle", "$RECYCLE.BIN", "$Recycle.Bin", "__MACOSX"].map((name) => `${name}/x.jpg`),
+    ...["System Volume Information/", "lost+found/", "cat/Thumbs.db", "cat/._a.jpeg"],
     "readme.md",
   );
   const { classes, samples } = openFolder(root);

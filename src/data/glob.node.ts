@@ -4,12 +4,13 @@ import { type Dirent, existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { byCodePoint } from "./by-code-point.ts";
 import { sameForm } from "./classes.ts";
+import { isHidden } from "./hidden.ts";
 
 export const isPattern = (text: string): boolean => /[*?[]/.test(text);
 
 /**
  * The paths that `pattern` matches, sorted. `*` and `?` match any characters except `/`; `[a-c]` matches one of these
- * and `[!a-c]` any other; `**` matches any number of folders but follows no links. A leading dot must be given
+ * and `[!a-c]` any other; `**` matches any number of folders but no links, nor those that a system hides. A leading dot must be given
  * explicitly.
  */
 export function matching(pattern: string): string[] {
@@ -22,7 +23,7 @@ function below(folder: string, parts: readonly string[]): string[] {
   const [part, ...rest] = parts;
   if (part === undefined) return folder === "" ? [] : [folder];
   if (part === "**") {
-    const deeper = entriesOf(folder).filter((entry) => entry.isDirectory() && !entry.name.startsWith("."));
+    const deeper = entriesOf(folder).filter((entry) => entry.isDirectory() && !isHidden(entry.name));
     return [...below(folder, rest), ...deeper.flatMap(({ name }) => below(join(folder, name), parts))];
   }
   if (!isPattern(part)) {

@@ -20,7 +20,7 @@ const files = [
     "x+y(1).jpg",
     "c-d.jpg",
   ],
-  ...["one/a.jpg", "one/two/a.jpg", "one/two/three/b.png", ".dot/a.jpg"],
+  ...["one/a.jpg", "one/two/a.jpg", "one/two/three/b.png", ".dot/a.jpg", "@eaDir/e/d.jpg"],
 ];
 for (const file of files) {
   mkdirSync(join(folder, file, ".."), { recursive: true });
@@ -50,6 +50,8 @@ test("patterns match what a shell matches", () => {
     "one/**/*.png": ["one/two/three/b.png"],
     "one/**/two/**/*": ["one/two/a.jpg", "one/two/three", "one/two/three/b.png"],
     "*.gif": [],
+    // Here bash differs, which knows nothing of folders that a system hides.
+    "**/d.jpg": [],
     "none/*.jpg": [],
     "a.jpg/*": [],
   };

@@ -67,7 +67,13 @@ test("pictures in archives, one by one or all of a pattern, whatever they show",
   for (const name of ["a-0.tar", "a-1.tar"]) {
     writeFileSync(
       join(packed, name),
-      tarOf([{ name: "x/1.jpg", bytes: "12345" }, { name: "2.png" }, { name: "no.txt" }]),
+      tarOf([
+        { name: "x/1.jpg", bytes: "12345" },
+        { name: "2.png" },
+        { name: "@eaDir/2.png/T.jpg" },
+        { name: "__MACOSX/._2.png" },
+        { name: "no.txt" },
+      ]),
     );
   }
   const named = (name: string) => namedPictures([join(packed, name)], true).pictures;

@@ -11,6 +11,7 @@ import { archivesNamed, commonFolder, isCompressedName, isTarName } from "./arch
 import { byCodePoint } from "./by-code-point.ts";
 import { classFinder, labelsOfNumbers, openClasses, quote } from "./classes.ts";
 import type { Dataset, DatasetKind, OpenOptions, Sample, Source } from "./dataset.ts";
+import { isHidden } from "./hidden.ts";
 import { LeftOut } from "./left-out.ts";
 import { splitNames } from "./split-names.ts";
 import { readTar, TarFault } from "./tar.ts";
@@ -86,7 +87,7 @@ function picturesIn(archive: string, leftOut: LeftOut, remarks: string[]): Packe
     const files = new Map<string, { start: number; length: number }>();
     let twice = 0;
     for (const { name, kind, start, length } of entries) {
-      if (kind === "folder" || name.split("/").some((part) => part.startsWith("."))) continue;
+      if (kind === "folder" || name.split("/").some(isHidden)) continue;
       if (kind === "other") leftOut.special(join(archive, name));
       else {
         if (files.has(name)) twice++;

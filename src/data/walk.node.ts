@@ -6,9 +6,10 @@ import { SenetError } from "../errors.ts";
 import { extensionOf, isPictureName } from "../images/format.ts";
 import { startsAsPicture } from "../images/read.node.ts";
 import { byCodePoint } from "./by-code-point.ts";
+import { isHidden } from "./hidden.ts";
 import type { LeftOut } from "./left-out.ts";
 
-/** Contents of a folder, with links followed, sorted by name; without names that start with a dot. */
+/** Contents of a folder, with links followed, sorted by name; without hidden ones (hidden.ts). */
 export interface Listing {
   readonly folders: readonly string[];
   /** Includes broken links: as pictures they are reported by name when opened. */
@@ -110,7 +111,7 @@ export function list(folder: string, leftOut?: LeftOut): Listing {
   const links = new Set<string>();
   for (const entry of entriesOf(folder)) {
     const { name } = entry;
-    if (name.startsWith(".")) continue;
+    if (isHidden(name)) continue;
     const path = join(folder, name);
     if (isUnreadable(path, name)) {
       if (entry.isDirectory()) throw unreadableFolderName(path);

@@ -73,7 +73,8 @@ const isBeside = (name: string): boolean =>
  */
 function isOfNoLayer(name: string, { shape, dtype }: Tensor): boolean {
   const isVector = sizeOf(shape) === Math.max(1, ...shape);
-  const leaf = /(?:^|[./])(?:(?:weight|bias)\w*|original\d*|kernel|gamma|beta|(?:running|moving)_\w+|\w*(?:mean|std)|W|b)$/;
+  const leaf =
+    /(?:^|[./])(?:(?:weight|bias)\w*|original\d*|kernel|gamma|beta|(?:running|moving)_\w+|\w*(?:mean|std)|W|b)$/;
   return (isVector || dtype === "int32") && !leaf.test(name);
 }
 

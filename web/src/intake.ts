@@ -1,6 +1,7 @@
 /** Sorts what users drop or choose: pictures, folders of pictures by class, weight files, folders of runs. */
 
 import { classesOfPaths } from "#senet/data/class-of-path.ts";
+import { isHidden } from "#senet/data/hidden.ts";
 import { causeText } from "#senet/errors.ts";
 import { filesIn } from "./archive.ts";
 import type { LeftOut, NewPicture } from "./pictures.ts";
@@ -26,8 +27,6 @@ const pictureEnding = /\.(jpe?g|png|webp|gif|bmp|avif|tiff?|p[bgnp]m)$/i;
 const networkEnding = /\.(safetensors|onnx|pth|pt|th|pkl|bin|caffemodel|prototxt|binaryproto|h5|hdf5|params|npz|mat)$/i;
 /** Other files in a run's folder. */
 const runFile = /^(config\.json|run\.json|run\.lock|metrics\..*|report\.html|events\.out\.tfevents\..*)$/i;
-/** Files that systems and programs create without the user's knowledge. */
-const hidden = /^(\..*|__MACOSX|thumbs\.db|desktop\.ini)$/i;
 
 export async function droppedFiles(transfer: DataTransfer): Promise<Taken> {
   // The list is cleared when the event is over, so entries are read at once.
@@ -51,7 +50,7 @@ async function unpacked(found: readonly Found[]): Promise<readonly Found[]> {
 
 /** Collects files. An entry that cannot be read or no longer exists does not affect the others. */
 async function walk(entry: FileSystemEntry, found: Found[], unread: LeftOut[]): Promise<void> {
-  if (hidden.test(entry.name)) return;
+  if (isHidden(entry.name)) return;
   try {
     if (isFileEntry(entry)) {
       const file = await new Promise<File>((resolve, reject) => entry.file(resolve, reject));
@@ -76,9 +75,7 @@ async function entriesIn(folder: FileSystemDirectoryEntry): Promise<readonly Fil
 const isFileEntry = (entry: FileSystemEntry): entry is FileSystemFileEntry => entry.isFile;
 
 function sorted(found: readonly Found[], unread: readonly LeftOut[] = []): Taken {
-  const files = found
-    .filter(({ path }) => !path.split("/").some((name) => hidden.test(name)))
-    .sort((a, b) => (a.path < b.path ? -1 : 1));
+  const files = found.filter(({ path }) => !path.split("/").some(isHidden)).sort((a, b) => (a.path < b.path ? -1 : 1));
   const folders = new Map<string, NewPicture[]>();
   const loose: NewPicture[] = [];
   const networks: File[] = [];
