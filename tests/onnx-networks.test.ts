@@ -355,6 +355,31 @@ test("pictures with their channels last, as TensorFlow has them, are transposed 
   await refused(() => open(onnx(flat, [], "y")), "channels last");
 });
 
+test("a bias of zeros that the exporter computes from a kernel's shape is a constant", async () => {
+  // As torch.onnx.export(dynamo=True, optimize=False) writes convolutions without bias.
+  const kernel = initialiser("k", [2, 3, 1, 1], [1, 2, 3, -4, 5, 6]);
+  const constants = [kernel, initialiser("zero", [], [0]), initialiser("one", [1], [1])];
+  const graph = (extents: Readonly<Record<string, readonly number[]>>): readonly Node[] => [
+    ["Shape", ["k"], "s", extents],
+    ["Expand", ["s", "one"], "t"],
+    ["CastLike", ["zero", "x"], "z"],
+    ["Expand", ["z", "t"], "b"],
+    ["Conv", ["x", "k", "b"], "a"],
+    ["GlobalAveragePool", ["a"], "p"],
+    ["Flatten", ["p"], "y"],
+  ];
+  const open = (nodes: readonly Node[], more: readonly (typeof kernel)[] = []) =>
+    openFiles([{ bytes: onnx(nodes, [...constants, ...more], "y"), where: "net.onnx" }]);
+  const { weights } = (await open(graph({ start: [0], end: [1] }))).checkpoint;
+  assert.deepEqual(Array.from(weights.get("a.weight")!.data), [1, 2, 3, -4, 5, 6]);
+  assert.deepEqual(Array.from(weights.get("a.bias")?.data ?? [0, 0]), [0, 0]);
+  // With all four dimensions it is no bias.
+  await refused(() => open(graph({})), "net.onnx");
+  const huge = initialiser("huge", [2], [2 ** 30, 2 ** 20]);
+  const large: readonly Node[] = [["Expand", ["zero", "huge"], "b"], ...graph({}).slice(4)];
+  await refused(() => open(large, [huge]), "net.onnx", "far more memory");
+});
+
 test("what a graph does to the picture itself is pre-processing", async () => {
   const kernel = initialiser("k", [2, 3, 1, 1], [1, 2, 3, -4, 5, 6]);
   const layers: readonly Node[] = [

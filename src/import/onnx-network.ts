@@ -192,9 +192,7 @@ class Translation implements Surroundings {
   spend(numbers: number, fail: Fail): void {
     this.#left -= numbers;
     if (this.#left < 0)
-      fail(
-        "the graph transposes its constants over and over, which would take far more memory than the constants themselves",
-      );
+      fail("the graph transposes or expands its constants to far more memory than they take themselves");
   }
 
   /** What the graph does to the picture before its first layer. */

@@ -35,8 +35,6 @@ const atTheEnd: Rule = (step) => {
 
 /** Rules by operation. */
 export const onnxRules: Readonly<Record<string, Rule>> = {
-  ...shapeRules,
-
   Conv(step) {
     const x = step.padded(0);
     const weight = step.constant(1);
@@ -210,8 +208,11 @@ export const onnxRules: Readonly<Record<string, Rule>> = {
   Identity: same,
   Dropout: same,
   Cast: same,
+  CastLike: same,
   Softmax: atTheEnd,
   LogSoftmax: atTheEnd,
+
+  ...shapeRules,
 };
 
 /** The sum with a zero-padded picture, which only changes some channels. */

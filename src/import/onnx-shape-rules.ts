@@ -5,7 +5,7 @@
 
 import { attributeTensor } from "../formats/onnx-tensor.ts";
 import { type Shape, sameShape, sizeOf, type Tensor } from "../tensor.ts";
-import type { Flow, OnnxValue, Step } from "./onnx-step.ts";
+import type { Extent, Flow, OnnxValue, Step } from "./onnx-step.ts";
 
 /** Converts a node: to layers, or to a value that its readers use. */
 export type Rule = (step: Step) => OnnxValue;
@@ -93,9 +93,15 @@ export const shapeRules: Readonly<Record<string, Rule>> = {
   },
 
   Shape(step) {
+    const only = (extents: readonly Extent[]): OnnxValue => {
+      const [start, end] = [step.number("start", 0), step.number("end", extents.length)];
+      return { kind: "extents", extents: extents.slice(start, end) };
+    };
+    const of = step.value(0);
+    if (of.kind === "constant") return only(of.tensor.shape);
     const x = step.flow(0);
     const shape = step.shape(x);
-    return { kind: "extents", extents: ["N", ...(x.isFlat ? [sizeOf(shape.slice(1))] : shape.slice(1))] };
+    return only(["N", ...(x.isFlat ? [sizeOf(shape.slice(1))] : shape.slice(1))]);
   },
 
   Gather(step) {
@@ -143,8 +149,15 @@ export const shapeRules: Readonly<Record<string, Rule>> = {
     return { kind: "extents", extents: extents.slice(bound(1, "starts", 0), bound(2, "ends", extents.length)) };
   },
 
-  /** A gate expanded to all pixels, which its product with a picture does anyway. */
+  /**
+   * A gate expanded to all pixels, which its product with a picture does anyway; one number repeated, and dimensions as
+   * many as they are, by which PyTorch's exporter writes a bias of zeros unless it optimises.
+   */
   Expand(step) {
+    const of = step.value(0);
+    if (of.kind === "constant" && of.tensor.data.length === 1) return repeated(step, of.tensor);
+    const isWhole = of.kind === "extents" && step.extents(1).every((size) => size === 1 || size === of.extents.length);
+    if (isWhole) return of;
     const x = step.flow(0);
     const shape = step.shape(x);
     const target = step.extents(1);
@@ -178,6 +191,15 @@ function turned(step: Step, order: string): Flow {
 /** Numbers that are not weights. */
 export const list = (numbers: readonly number[], shape: Shape): OnnxValue =>
   constant({ dtype: "int32", shape, data: Int32Array.from(numbers) }, shape);
+
+/** A number in a given shape. */
+function repeated(step: Step, { data }: Tensor): OnnxValue {
+  const shape = step.extents(1).map(Number);
+  const size = sizeOf(shape);
+  step.demand(Number.isSafeInteger(size) && shape.every((extent) => extent >= 0), "known dimensions", `[${shape}]`);
+  step.spend(size);
+  return constant({ dtype: "float32", shape, data: new Float32Array(size).fill(data[0]!) }, shape);
+}
 
 /** Reverses the rows of a small matrix, as PyTorch does for a picture's padding. */
 function turnedOver(step: Step, { shape, data }: Tensor): OnnxValue {

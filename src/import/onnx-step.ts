@@ -95,11 +95,16 @@ export class Step {
     return name === undefined ? this.fail(`the node has no input ${input}`) : this.#translation.value(name, this.fail);
   }
 
+  /** Accounts for numbers made from the file's, and refuses far more of them than it has. */
+  spend(numbers: number): void {
+    this.#translation.spend(numbers, this.fail);
+  }
+
   /** `[I, O] → [O, I]` */
   transposed({ shape, data }: Tensor): Tensor {
     const [rows, columns] = shape as [number, number];
     if (shape.length !== 2) return this.fail("the weights are not a matrix", { found: `[${shape.join(", ")}]` });
-    this.#translation.spend(data.length, this.fail);
+    this.spend(data.length);
     const turned = new Float32Array(data.length);
     for (let row = 0; row < rows; row++) {
       for (let column = 0; column < columns; column++) turned[column * rows + row] = data[row * columns + column]!;
