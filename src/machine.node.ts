@@ -58,8 +58,8 @@ function cpuQuota(root: string): number {
   const quotas = cgroupFolders("cpu", root).map((folder) => {
     // Version 2 has both numbers in one file, version 1 in two; "max" and −1 mean no limit.
     const [quota, period] =
-      textOf(join(folder, "cpu.max"))?.split(/\s+/) ??
-      ["cpu.cfs_quota_us", "cpu.cfs_period_us"].map((name) => textOf(join(folder, name)));
+      systemText(join(folder, "cpu.max"))?.split(/\s+/) ??
+      ["cpu.cfs_quota_us", "cpu.cfs_period_us"].map((name) => systemText(join(folder, name)));
     const share = Number(quota) / Number(period);
     return share > 0 ? share : Number.POSITIVE_INFINITY;
   });
@@ -72,7 +72,7 @@ function cpuQuota(root: string): number {
  */
 export function cgroupFolders(controller: "cpu" | "memory", root = "/"): readonly string[] {
   const at = join(root, "sys/fs/cgroup");
-  const groups = (textOf(join(root, "proc/self/cgroup")) ?? "").split("\n").flatMap((line) => {
+  const groups = (systemText(join(root, "proc/self/cgroup")) ?? "").split("\n").flatMap((line) => {
     // hierarchy:controllers:path; version 2 has no controllers.
     const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
     if (controllers === undefined || path === undefined) return [];
@@ -97,12 +97,13 @@ export function cpuMilliseconds(): number {
 export function lastCache({ root }: Pick<Machine, "root"> = thisMachine()): number {
   const folder = join(root, "sys/devices/system/cpu/cpu0/cache");
   // Level 1 has separate caches for instructions and data, hence indices 2 and 3.
-  const sizes = [3, 2].map((index) => /^(\d+)K$/.exec(textOf(join(folder, `index${index}`, "size")) ?? "")?.[1]);
+  const sizes = [3, 2].map((index) => /^(\d+)K$/.exec(systemText(join(folder, `index${index}`, "size")) ?? "")?.[1]);
   const kilobytes = Number(sizes.find((size) => size !== undefined) ?? 16 * 1024);
   return kilobytes * 1024;
 }
 
-function textOf(file: string): string | undefined {
+/** The text of a file of the system, if it exists. */
+export function systemText(file: string): string | undefined {
   try {
     return readFileSync(file, "utf8").trim();
   } catch {

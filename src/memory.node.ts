@@ -1,11 +1,10 @@
 /** Memory: how much of it this process may still use, huge pages, and giving it back. */
 
-import { readFileSync } from "node:fs";
 import { freemem } from "node:os";
 import { join } from "node:path";
 import { cFunction, memoryAddress } from "./c-library.node.ts";
 import { option, SenetError } from "./errors.ts";
-import { cgroupFolders } from "./machine.node.ts";
+import { cgroupFolders, systemText } from "./machine.node.ts";
 import { gibibytes } from "./text-output.ts";
 
 /**
@@ -48,7 +47,7 @@ function kilobytes(text: string | undefined, name: string): number | undefined {
 
 const ofSystem = (root: string): number =>
   // Falls back to free memory without reclaimable caches.
-  kilobytes(textOf(join(root, "proc/meminfo")), "MemAvailable") ?? freemem();
+  kilobytes(systemText(join(root, "proc/meminfo")), "MemAvailable") ?? freemem();
 
 /**
  * Bytes left in the control groups. Version 2 has a hard and a throttling limit, version 1 has one with another name.
@@ -57,13 +56,13 @@ const ofSystem = (root: string): number =>
 function ofGroups(root: string): number[] {
   return cgroupFolders("memory", root).map((folder) => {
     const number = (name: string) => {
-      const text = textOf(join(folder, name));
+      const text = systemText(join(folder, name));
       return text === undefined || text === "max" ? undefined : Number(text);
     };
     const limits = ["memory.max", "memory.high", "memory.limit_in_bytes"].map(number);
     const limit = Math.min(...limits.map((value) => value ?? Number.POSITIVE_INFINITY));
     const used = number("memory.current") ?? number("memory.usage_in_bytes") ?? 0;
-    const stat = textOf(join(folder, "memory.stat")) ?? "";
+    const stat = systemText(join(folder, "memory.stat")) ?? "";
     const unused = Number((/^total_inactive_file (\d+)/m.exec(stat) ?? /^inactive_file (\d+)/m.exec(stat))?.[1] ?? 0);
     return limit - Math.max(0, used - unused);
   });
@@ -76,18 +75,10 @@ export const availableAddresses = (root = "/"): number => ofLimit(root, "Max add
 
 /** What a limit of `ulimit` leaves. */
 function ofLimit(root: string, limit: string, taken: string): number {
-  const limits = textOf(join(root, "proc/self/limits")) ?? "";
+  const limits = systemText(join(root, "proc/self/limits")) ?? "";
   const most = new RegExp(`^${limit}\\s+(\\d+)`, "m").exec(limits)?.[1];
   if (most === undefined) return Number.POSITIVE_INFINITY;
-  return Number(most) - (kilobytes(textOf(join(root, "proc/self/status")), taken) ?? 0);
-}
-
-function textOf(file: string): string | undefined {
-  try {
-    return readFileSync(file, "utf8").trim();
-  } catch {
-    return undefined;
-  }
+  return Number(most) - (kilobytes(systemText(join(root, "proc/self/status")), taken) ?? 0);
 }
 
 /** Size of a huge page on x86-64, and on arm64 with 4 KiB pages. */

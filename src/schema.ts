@@ -147,13 +147,13 @@ export function tuple<const S extends readonly [Schema, ...Schema[]]>(items: S):
   );
 }
 
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 function objectOf<S extends Shape>(shape: S, others: ObjectSchema["others"]): ObjectSchema<S> {
   const known = Object.keys(shape);
   const look: Look = (value, looking) => {
-    if (!isObject(value)) return fail(looking, "an object", value);
+    if (!isRecord(value)) return fail(looking, "an object", value);
     const parts: [string, unknown][] = [];
     for (const key of known) {
       const isThere = Object.hasOwn(value, key);
@@ -192,7 +192,7 @@ export function record<S extends Schema>(
   return schema<Wrapping<Record<string, output<S>>, Readonly<Record<string, input<S>>>, S>>(
     { kind: "record", inner },
     (value, looking) => {
-      if (!isObject(value)) return fail(looking, "an object", value);
+      if (!isRecord(value)) return fail(looking, "an object", value);
       const entries = Object.entries(value).map(([name, found]) => {
         key.look(name, looking);
         return [name, inner.look(found, within(looking, name))] as const;
@@ -232,7 +232,7 @@ export function discriminatedUnion<const S extends readonly ObjectSchema<Shape, 
   const byName = (all: S) => new Map(all.map((option) => [(option.shape[key] as Literal<unknown>).value, option]));
   const fixed = typeof options === "function" ? undefined : byName(options);
   return schema({ kind: "discriminatedUnion" }, (value, looking) => {
-    if (!isObject(value)) return fail(looking, "an object", value);
+    if (!isRecord(value)) return fail(looking, "an object", value);
     const known = fixed ?? byName((options as () => S)());
     const option = known.get(value[key]);
     if (option !== undefined) return option.look(value, looking);

@@ -21,6 +21,9 @@ export function sizeOf(shape: Shape): number {
   return size;
 }
 
+/** The shape without its dimensions of 1. */
+export const withoutOnes = (shape: Shape): Shape => shape.filter((extent) => extent !== 1);
+
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((extent, i) => extent === b[i]);
 }

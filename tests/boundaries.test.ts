@@ -20,6 +20,7 @@ const table: Readonly<Record<string, string>> = {
   "config-key": "",
   random: "errors",
   sha256: "",
+  crc32c: "",
   disposal: "",
   ranks: "",
   "version.node": "",
@@ -43,7 +44,7 @@ const table: Readonly<Record<string, string>> = {
   passes: "errors tensor ir executors",
   images: "errors config-key files machine.node packages.node memory.node random",
   // Formats know nothing about the networks whose tensors a file contains.
-  formats: "errors tensor text-file",
+  formats: "errors crc32c tensor text-file",
   pull: "errors files names formats",
   data: "text-file errors files machine.node memory.node names random sha256 tensor images pull",
   import: "text-file errors names tensor ir nn zoo images formats",
@@ -52,7 +53,7 @@ const table: Readonly<Record<string, string>> = {
   quantize: "errors random tensor ir zoo executors passes data weights evaluate",
   explain: "errors event-loop names tensor ir autodiff zoo executors passes images weights evaluate",
   train:
-    "errors event-loop files machine.node memory.node config-key random sha256 ranks version.node tensor ir nn zoo autodiff optim executors passes images data weights evaluate",
+    "errors event-loop files machine.node memory.node config-key random sha256 crc32c ranks version.node tensor ir nn zoo autodiff optim executors passes images data weights evaluate",
   recipes: "errors names ir zoo train",
   report: "errors files ir zoo executors images data weights evaluate quantize explain train",
   api: "errors files random ranks tensor zoo executors images data import weights pull evaluate quantize explain train recipes report",

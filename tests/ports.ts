@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { deflateSync } from "node:zlib";
-import { crc32c, masked } from "../src/formats/crc32c.ts";
+import { crc32c, maskedCrc } from "../src/crc32c.ts";
 import { type Shape, sizeOf, type Tensor } from "../src/tensor.ts";
 import { sharedData } from "./support.ts";
 import { type Fields, proto, zip } from "./weights.ts";
@@ -255,14 +255,14 @@ export function bundle(tensors: readonly BundleTensor[], options: BundleOptions 
       ...(offset === 0 ? [] : [[4, offset] as const]),
       [5, data.length],
     ];
-    entries.push([name, Buffer.concat([proto(fields), Buffer.of(0x35), u32(masked(crc32c(data)))])]);
+    entries.push([name, Buffer.concat([proto(fields), Buffer.of(0x35), u32(maskedCrc(crc32c(data)))])]);
     offset += data.length;
   }
   const file: Uint8Array[] = [];
   let end = 0;
   const put = (block: Uint8Array, kind: number) => {
     const whole = Buffer.concat([block, Uint8Array.of(kind)]);
-    file.push(whole, u32(masked(crc32c(whole))));
+    file.push(whole, u32(maskedCrc(crc32c(whole))));
     const handle = Uint8Array.from([...varint(end), ...varint(block.length)]);
     end += whole.length + 4;
     return handle;

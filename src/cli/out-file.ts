@@ -3,7 +3,7 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { basename, dirname, extname, join } from "node:path";
 import { SenetError } from "../errors.ts";
-import { codeOf, ioError } from "../files/files.node.ts";
+import { codeOf, ioError, isFolder } from "../files/files.node.ts";
 import { nearestNames } from "../names.ts";
 
 /**
@@ -67,13 +67,5 @@ export function checkKeeps(out: string, read: Iterable<string>, another: string)
       found: path === out ? "what is read" : `the same file as ${path}`,
       hint: another,
     });
-  }
-}
-
-function isFolder(path: string): boolean {
-  try {
-    return statSync(path).isDirectory();
-  } catch {
-    return false;
   }
 }

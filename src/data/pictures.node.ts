@@ -2,7 +2,7 @@
 
 import { statSync } from "node:fs";
 import { option, SenetError } from "../errors.ts";
-import { codeOf } from "../files/files.node.ts";
+import { codeOf, isFolder } from "../files/files.node.ts";
 import { isAddress } from "./archive-list.node.ts";
 import { cifar } from "./cifar.node.ts";
 import { type Source, sourceOf } from "./dataset.ts";
@@ -94,13 +94,5 @@ function isThere(path: string): boolean {
     return statSync(path, { throwIfNoEntry: false }) !== undefined;
   } catch (cause) {
     return !["ENAMETOOLONG", "ENOTDIR"].includes(codeOf(cause));
-  }
-}
-
-function isFolder(path: string): boolean {
-  try {
-    return statSync(path).isDirectory();
-  } catch {
-    return false;
   }
 }

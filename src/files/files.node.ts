@@ -133,3 +133,12 @@ export function makeFoldersSync(path: string): void {
     throw codeOf(cause) === "ENOENT" ? new Error(`nothing can be made in ${above}`, { cause }) : cause;
   }
 }
+
+/** Whether a folder is there. */
+export function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}

@@ -3,8 +3,8 @@
  * the blocks.
  */
 
+import { crc32c, maskedCrc } from "../crc32c.ts";
 import { type FailWhole, shownName } from "./bytes.ts";
-import { crc32c, masked } from "./crc32c.ts";
 import { unsnappy } from "./snappy.ts";
 
 export interface Entry {
@@ -89,7 +89,7 @@ function blockAt(bytes: Uint8Array, { offset, size }: Handle, left: Left, fail: 
   const kind = bytes[end]!;
   if (kind > 1)
     fail("a block of the table is compressed in an unknown way", { expected: "none or Snappy", found: `${kind}` });
-  const [said, is] = [view.getUint32(end + 1, true), masked(crc32c(bytes.subarray(offset, end + 1)))];
+  const [said, is] = [view.getUint32(end + 1, true), maskedCrc(crc32c(bytes.subarray(offset, end + 1)))];
   if (said !== is) {
     fail("a block of the table is damaged: its checksum is another", {
       expected: said.toString(16).padStart(8, "0"),

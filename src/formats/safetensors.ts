@@ -6,6 +6,7 @@
  * (https://github.com/huggingface/safetensors); a file that violates one is refused as a whole.
  */
 
+import { isRecord } from "../schema.ts";
 import { dtypeOf, type Shape, sizeOf, type Tensor } from "../tensor.ts";
 import { shownValue } from "../text.ts";
 import { type ElementType, elementBytes, type Fail, failAt, readElements, view } from "./bytes.ts";
@@ -140,9 +141,6 @@ function checkEntry(name: string, value: unknown, dataBytes: number, fail: Fail)
 
 const isElementType = (value: unknown): value is ElementType =>
   typeof value === "string" && Object.hasOwn(elementBytes, value);
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 const isExtents = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((extent) => Number.isSafeInteger(extent) && extent >= 0);

@@ -8,7 +8,6 @@ import { needsShared, sharedData } from "../../tests/support.ts";
 import { bytesOf, floats, proto, refused } from "../../tests/weights.ts";
 import { tensor } from "../tensor.ts";
 import { weightsIn } from "../weights/folder.node.ts";
-import { crc32c, masked } from "./crc32c.ts";
 import { unsnappy } from "./snappy.ts";
 import { parseTensorflow, parseTensorflowIndex } from "./tensorflow.ts";
 
@@ -129,11 +128,7 @@ test("what is damaged or not read is refused", async () => {
   await refused(() => read(unknown.index, unknown.data), "type cannot be read");
 });
 
-test("checksums and Snappy by their documents' examples", async () => {
-  // RFC 3720, B.4.
-  assert.equal(crc32c(new Uint8Array(32)), 0x8a9136aa);
-  assert.equal(crc32c(new Uint8Array(32).fill(0xff)), 0x62a8ab43);
-  assert.equal(masked(0), 0xa282ead8);
+test("Snappy by its document's examples", async () => {
   const fail = (what: string): never => {
     throw new Error(what);
   };

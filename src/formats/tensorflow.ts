@@ -6,10 +6,10 @@
  * is a LevelDB table.
  */
 
+import { crc32c, maskedCrc } from "../crc32c.ts";
 import { dtypeOf, sizeOf, type Tensor } from "../tensor.ts";
 import { readAnyElements } from "./any-elements.ts";
 import { damagedAt, type ElementType, elementBytes, type FailWhole, shownName } from "./bytes.ts";
-import { crc32c, masked } from "./crc32c.ts";
 import { type Entry, isTable, readTable } from "./leveldb.ts";
 import { ProtoReader } from "./protobuf.ts";
 
@@ -239,7 +239,7 @@ function tensorOf(
   if (sizeOf(shape) * elementBytes[type!] !== size) {
     fail("its values do not fill its shape", { expected: `[${shape.join(", ")}]`, found: `${size} bytes` });
   }
-  const sum = masked(crc32c(data.subarray(offset, offset + size)));
+  const sum = maskedCrc(crc32c(data.subarray(offset, offset + size)));
   if (sum !== crc) {
     fail("its values are damaged: their checksum is another", {
       expected: crc.toString(16).padStart(8, "0"),

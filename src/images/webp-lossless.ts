@@ -1,5 +1,6 @@
 /** Decodes lossless WebP (VP8L, RFC 9649), undoing its transforms (section 4). */
 
+import { clamped } from "./clamped.ts";
 import { PictureFault, UnsupportedPicture } from "./fault.ts";
 import { Bits, divided, image } from "./webp-entropy.ts";
 
@@ -102,7 +103,6 @@ const added = (a: number, b: number): number =>
 const average = (a: number, b: number): number => (((a ^ b) & 0xfefefefe) >>> 1) + (a & b);
 
 const channel = (argb: number, shift: number): number => (argb >>> shift) & 255;
-const clamped = (value: number): number => (value < 0 ? 0 : value > 255 ? 255 : value);
 const each = (of: (shift: number) => number): number => (of(24) << 24) | (of(16) << 16) | (of(8) << 8) | of(0);
 const distanceBetween = (a: number, b: number): number =>
   [0, 8, 16, 24].reduce((sum, shift) => sum + Math.abs(channel(a, shift) - channel(b, shift)), 0);

@@ -1,7 +1,7 @@
 import { SenetError } from "../errors.ts";
 import { failAt, shownName } from "../formats/bytes.ts";
 import type { CaffeLayer } from "../formats/caffemodel.ts";
-import { type Shape, sameShape, type Tensor } from "../tensor.ts";
+import { type Shape, sameShape, type Tensor, withoutOnes } from "../tensor.ts";
 import { type inferenceGraph, inputName, layerBuilder } from "../zoo/index.ts";
 import type { LayerConfig, UnplacedLayer } from "../zoo/layer.ts";
 import { type Network, picture, type Step } from "./caffe-layers.ts";
@@ -128,5 +128,3 @@ export class CaffeTranslation {
     );
   }
 }
-
-const withoutOnes = (shape: Shape) => shape.filter((extent) => extent !== 1);

@@ -2,7 +2,7 @@
 
 import { SenetError } from "../errors.ts";
 import { type Fail, type FailWhole, failAt, failTrying, shownName } from "../formats/bytes.ts";
-import { type Shape, sameShape, sizeOf, type Tensor } from "../tensor.ts";
+import { type Shape, sameShape, sizeOf, type Tensor, withoutOnes } from "../tensor.ts";
 import { checkDemands } from "../zoo/demands.ts";
 import { inferenceGraph, inputName, layerBuilder, type Model } from "../zoo/index.ts";
 import type { LayerConfig, UnplacedLayer } from "../zoo/layer.ts";
@@ -133,8 +133,6 @@ export function checkClassified(shape: Shape, layer: string, fail: Fail): void {
     hint: "give the whole network, or its weights as those of a known one",
   });
 }
-
-const withoutOnes = (shape: Shape) => shape.filter((extent) => extent !== 1);
 
 /** A tensor filled with one value. */
 export const filled = (length: number, value: number): Tensor => ({

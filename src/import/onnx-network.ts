@@ -10,7 +10,7 @@ import { SenetError } from "../errors.ts";
 import { type Fail, failAt, shownName } from "../formats/bytes.ts";
 import type { OnnxInput, OnnxNode } from "../formats/onnx-graph.ts";
 import type { OnnxModel } from "../formats/onnx-initialisers.ts";
-import { type Shape, sameShape, type Tensor } from "../tensor.ts";
+import { type Shape, sameShape, type Tensor, withoutOnes } from "../tensor.ts";
 import { checkDemands } from "../zoo/demands.ts";
 import { inferenceGraph, inputName, layerBuilder, type Model } from "../zoo/index.ts";
 import type { LayerConfig, UnplacedLayer } from "../zoo/layer.ts";
@@ -80,8 +80,6 @@ export function importOnnxNetwork(onnx: OnnxModel, where: string, options: OnnxI
   const hasGates = layers.some(({ kind }) => kind === "seScale");
   return { model, imageSize, weights, hasGates, ...(normalization && { normalization }) };
 }
-
-const withoutOnes = (shape: Shape) => shape.filter((extent) => extent !== 1);
 
 function pictureOf({ inputs }: OnnxModel, where: string): OnnxInput {
   const [picture, ...others] = inputs;

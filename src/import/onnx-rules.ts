@@ -2,13 +2,11 @@
 
 import type { AvgPoolAttrs } from "../ir/ops.ts";
 import { type AxisWindow, poolExtent, shortExtent, shortPadding } from "../ir/window.ts";
-import { type Shape, sameShape, type Tensor } from "../tensor.ts";
+import { sameShape, type Tensor, withoutOnes } from "../tensor.ts";
 import type { UnplacedLayer } from "../zoo/layer.ts";
 import { onPicture } from "./onnx-affine.ts";
 import { isOnes, list, type Rule, shapeRules } from "./onnx-shape-rules.ts";
 import type { Flow, Step } from "./onnx-step.ts";
-
-const withoutOnes = (shape: Shape) => shape.filter((extent) => extent !== 1);
 
 const same: Rule = (step) => step.value(0);
 

@@ -7,7 +7,7 @@ import { allOf, type CaffeMessage, oneOf } from "../formats/prototxt.ts";
 import type { Graph, Parameter, Role } from "../ir/graph.ts";
 import { nearestNames } from "../names.ts";
 import { usualNorm } from "../nn/layers.ts";
-import { type Shape, sameShape, sizeOf, type Tensor, tensor } from "../tensor.ts";
+import { type Shape, sameShape, sizeOf, type Tensor, tensor, withoutOnes } from "../tensor.ts";
 import { ourShape, toOurs } from "./axes.ts";
 import type { CaffeNaming, Naming, TorchNaming } from "./naming.ts";
 import { namings } from "./namings.ts";
@@ -292,8 +292,6 @@ export function raised(variance: Tensor, by: number): Tensor {
   if (Math.abs(by) < 1e-12) return variance;
   return { ...variance, data: Float32Array.from(variance.data, (value) => value + by) };
 }
-
-const withoutOnes = (shape: Shape) => shape.filter((extent) => extent !== 1);
 
 /** Whether two shapes are the same except for dimensions of 1, as in old files. */
 const isSameTensor = (a: Shape, b: Shape): boolean =>

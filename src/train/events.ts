@@ -4,6 +4,7 @@
  * numbers are used here.
  */
 
+import { crc32c, maskedCrc } from "../crc32c.ts";
 import { ProtoWriter } from "../protobuf-writer.ts";
 import type { EpochMetrics } from "./state.ts";
 
@@ -61,24 +62,8 @@ function record(bytes: Uint8Array): Uint8Array {
   const framed = new Uint8Array(8 + 4 + bytes.length + 4);
   const view = new DataView(framed.buffer);
   view.setUint32(0, bytes.length, true);
-  view.setUint32(8, masked(crc32c(framed.subarray(0, 8))), true);
+  view.setUint32(8, maskedCrc(crc32c(framed.subarray(0, 8))), true);
   framed.set(bytes, 12);
-  view.setUint32(12 + bytes.length, masked(crc32c(bytes)), true);
+  view.setUint32(12 + bytes.length, maskedCrc(crc32c(bytes)), true);
   return framed;
-}
-
-/** TFRecord's masked CRC, which protects against data that itself contains CRCs. */
-const masked = (crc: number): number => (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
-
-/** Castagnoli's polynomial, reflected. */
-const table = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = (crc >>> 1) ^ (crc & 1 ? 0x82f63b78 : 0);
-  return crc;
-});
-
-export function crc32c(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) crc = table[(crc ^ byte) & 255]! ^ (crc >>> 8);
-  return ~crc >>> 0;
 }

@@ -3,10 +3,9 @@
  * `src/libImaging/{Blend,Convert,Filter}.c`. All change a picture in place.
  */
 
+import { clamped } from "../clamped.ts";
 import { lumaOf } from "../preprocess.ts";
 import type { Picture } from "../resize.ts";
-
-const clip = (value: number): number => (value < 0 ? 0 : value > 255 ? 255 : value);
 
 /** `Image.blend` of two bytes, in float32; factors outside 0 … 1 extrapolate. */
 function blend(from: number, to: number, factor: number): number {
@@ -84,8 +83,8 @@ export function hue({ data }: Picture, turns: number): void {
     const g = Math.fround((value - green) / range);
     const b = Math.fround((value - blue) / range);
     const angle = Math.fround(red === value ? b - g : green === value ? 2 + r - b : 4 + g - r);
-    const h = (Math.trunc(clip(Math.fround((angle / 6 + 1) % 1) * 255)) + shift) & 255;
-    const s = Math.fround(clip(Math.trunc(Math.fround(range / value) * 255)));
+    const h = (Math.trunc(clamped(Math.fround((angle / 6 + 1) % 1) * 255)) + shift) & 255;
+    const s = Math.fround(clamped(Math.trunc(Math.fround(range / value) * 255)));
     const sixths = Math.fround(Math.fround(h * 6) / 255);
     const sector = Math.floor(sixths);
     const rest = Math.fround(sixths - sector);
@@ -101,7 +100,7 @@ export function hue({ data }: Picture, turns: number): void {
 }
 
 /** C's `round`, clamped to a byte. */
-const rounded = (value: number): number => clip(Math.floor(Math.fround(value) + 0.5));
+const rounded = (value: number): number => clamped(Math.floor(Math.fround(value) + 0.5));
 
 /** Histogram of a channel. */
 function histogram(data: Uint8Array, channel: number): Uint32Array {
@@ -120,7 +119,7 @@ export function autoContrast({ data }: Picture): void {
       const high = counts.findLastIndex((count) => count > 0);
       if (high <= low) return tableOf((byte) => byte);
       const scale = 255 / (high - low);
-      return tableOf((byte) => clip(Math.trunc(byte * scale - low * scale)));
+      return tableOf((byte) => clamped(Math.trunc(byte * scale - low * scale)));
     }),
   );
 }

@@ -3,6 +3,7 @@
  * libjpeg-turbo, and so of Pillow; slower than `jpeg.ts`, which handles the usual kind.
  */
 
+import { clamped } from "../clamped.ts";
 import { PictureFault, UnsupportedPicture } from "../fault.ts";
 import { readHuffman, readSteps, startsWith } from "../jpeg-header.ts";
 import type { Picture } from "../resize.ts";
@@ -232,5 +233,3 @@ function ycc(to: Uint8Array, at: number, y: number, blue: number, red: number): 
   to[at + 1] = clamped(y + ((-22554 * b - 46802 * r + 32768) >> 16));
   to[at + 2] = clamped(y + ((116130 * b + 32768) >> 16));
 }
-
-const clamped = (value: number): number => (value < 0 ? 0 : value > 255 ? 255 : value);

@@ -1,4 +1,4 @@
-/** The checksum of TensorFlow's tables and tensors: CRC-32C (Castagnoli's polynomial), masked as LevelDB does. */
+/** The checksum of TensorFlow's files and TensorBoard's events: CRC-32C (Castagnoli's polynomial), masked as LevelDB does. */
 
 const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   let value = byte;
@@ -13,4 +13,4 @@ export function crc32c(bytes: Uint8Array): number {
 }
 
 /** The stored form, which protects checksums of data that itself contains checksums. */
-export const masked = (crc: number): number => (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
+export const maskedCrc = (crc: number): number => (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
