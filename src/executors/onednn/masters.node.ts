@@ -13,17 +13,10 @@ import type { Learnt, UpdateRule } from "../../optim/rule.ts";
 import { allFinite, sizeOf } from "../../tensor.ts";
 import type { Weights } from "../executor.ts";
 import { aligned } from "./arena.ts";
-import { type GroupShape, mergeGroups, splitGroups } from "./groups.ts";
+import { type Form, FormCopies } from "./forms.node.ts";
 import { Orthogonal } from "./orthogonal.node.ts";
-import type { Phase, Place, PlanBuilder } from "./plan.node.ts";
-import { Arg, type Desc, meanOverPositions, type PostOp } from "./spec.ts";
-
-/** A parameter's layout: the one that its gradient's primitive writes. */
-export interface Form {
-  readonly desc: Desc;
-  /** Set if groups are merged. */
-  readonly merged?: GroupShape;
-}
+import type { Place, PlanBuilder } from "./plan.node.ts";
+import { Arg, meanOverPositions, type PostOp } from "./spec.ts";
 
 /** A learnt parameter, at the same place in each block of memory. */
 export interface Master {
@@ -70,8 +63,7 @@ export class Masters {
   readonly #byGradient: ReadonlyMap<Value, Master>;
   readonly #orthogonal: Orthogonal;
   readonly #matrices = new Map<string, Uint8Array>();
-  /** Scratch memory for row-major merged groups, used by one at a time. */
-  #scratch: Uint8Array | undefined;
+  readonly #copies: FormCopies;
 
   /**
    * @param gradientOf the gradient's value of a parameter
@@ -86,6 +78,7 @@ export class Masters {
     this.#plan = plan;
     this.#rule = rule;
     this.#orthogonal = new Orthogonal(plan);
+    this.#copies = new FormCopies(plan);
     const alike = rule.learnt
       .toReversed()
       .sort((a, b) => a.decay - b.decay || a.rate - b.rate || Number(a.isMatrix) - Number(b.isMatrix));
@@ -165,8 +158,8 @@ export class Masters {
         ...[...slots].map(([slot, place]) => [learnt.slots.get(slot)!, place] as const),
       ];
       for (const [{ data }, place] of pairs) {
-        this.#load(name, form, data as Float32Array, place);
-        this.#store(name, form, place, data as Float32Array);
+        this.#copies.load(name, form, data as Float32Array, place);
+        this.#copies.store(name, form, place, data as Float32Array);
       }
     }
   }
@@ -178,7 +171,7 @@ export class Masters {
     const plan = this.#plan;
     const mask = plan.fixed(desc);
     const ones = new Float32Array(merged.out * merged.row).fill(1);
-    this.#load(name, form, ones, mask);
+    this.#copies.load(name, form, ones, mask);
     const spec = { primitive: "binary", algorithm: "mul", src: desc, operand: desc, dst: desc } as const;
     const reads = { [Arg.src]: gradient, [Arg.operand]: mask };
     plan.run(name, plan.api.primitive(name, spec), reads, { [Arg.dst]: gradient });
@@ -255,9 +248,9 @@ export class Masters {
     const desc = plan.describe([type.shape[0]!, size / type.shape[0]!], "f32", "plain");
     const place = plan.fixed(form.desc, this.#piece(piece).subarray(start, start + plan.api.sizeOf(form.desc)));
     const [from, into] = ["from", "into"].map((role) => this.#matrix(role, size)) as [Float32Array, Float32Array];
-    this.#store(name, form, place, from, "update");
+    this.#copies.store(name, form, place, from, "update");
     this.#orthogonal.run(name, plan.fixed(desc, from), plan.fixed(desc, into), rms);
-    this.#load(name, form, into, place, "update");
+    this.#copies.load(name, form, into, place, "update");
   }
 
   /** Memory that matrices use one after another. */
@@ -310,44 +303,6 @@ export class Masters {
     const operands = after.map(({ operand }, index) => [plan.api.postOpArg(index), operand] as const);
     const reads = { [Arg.src]: src, [Arg.operand]: factor, ...Object.fromEntries(operands) };
     plan.aside("update", name, primitive, reads, { [Arg.dst]: dst });
-  }
-
-  #load(name: string, { desc, merged }: Form, data: Float32Array, into: Place, phase: Phase = "load"): void {
-    const plan = this.#plan;
-    const plain = plan.describe(desc.dims, "f32", "plain");
-    if (merged === undefined) {
-      this.#move(phase, name, plan.fixed(plain, data), into);
-      return;
-    }
-    const scratch = this.#scratchOf(plain);
-    const whole = plan.array(scratch);
-    plan.asideHost(phase, name, () => mergeGroups(merged, data, whole.data.fill(0)));
-    this.#move(phase, name, scratch, into);
-  }
-
-  #store(name: string, { desc, merged }: Form, from: Place, data: Float32Array, phase: Phase = "store"): void {
-    const plan = this.#plan;
-    const plain = plan.describe(desc.dims, "f32", "plain");
-    if (merged === undefined) {
-      this.#move(phase, name, from, plan.fixed(plain, data));
-      return;
-    }
-    const scratch = this.#scratchOf(plain);
-    const whole = plan.array(scratch);
-    this.#move(phase, name, from, scratch);
-    plan.asideHost(phase, name, () => splitGroups(merged, whole.data, data));
-  }
-
-  #move(phase: Phase, name: string, from: Place, into: Place): void {
-    const plan = this.#plan;
-    const primitive = plan.api.primitive(name, { primitive: "reorder", src: from.desc, dst: into.desc });
-    plan.aside(phase, name, primitive, { [Arg.src]: from }, { [Arg.dst]: into });
-  }
-
-  #scratchOf(plain: Desc): Place {
-    const bytes = sizeOf(plain.dims) * floatBytes;
-    if (this.#scratch === undefined || this.#scratch.byteLength < bytes) this.#scratch = this.#plan.memory(bytes);
-    return this.#plan.fixed(plain, this.#scratch.subarray(0, bytes));
   }
 }
 

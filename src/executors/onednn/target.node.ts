@@ -6,8 +6,8 @@
 import type { Type } from "../../ir/graph.ts";
 import type { Shape } from "../../tensor.ts";
 import type { Api, Primitive } from "./api.node.ts";
+import type { Form } from "./forms.node.ts";
 import type { FusedNode } from "./fused.ts";
-import type { Form } from "./masters.node.ts";
 import type { Place, PlanBuilder } from "./plan.node.ts";
 import type { Desc, ElementType } from "./spec.ts";
 
