@@ -3,7 +3,8 @@
  * hand: with weights from the tests' formula. As they stand these give nearly the same logits for every picture, so that nothing
  * is learnt from an answer that stays. So each batch norm has the statistics of some of the crops, and the classifier is
  * fitted by least squares to tell the photographs apart: its answers have margins, as those of a trained network have. What is
- * compared are answers for other crops. `--classifier formula` leaves the classifier as the formula has it, less the mean logits:
+ * compared are answers for other crops. Ranges are measured on crops of the same size as those, as `senet quantize` measures
+ * them on pictures that are prepared like the ones to come. `--classifier formula` leaves the classifier as the formula has it, less the mean logits:
  * its 1,000 answers differ too, but have no margin.
  *
  * `node dist/bench/eight-bits.js PHOTOS [MODEL...] [--method mse] [--executor ort] [--threads 1] [--classifier fitted]
@@ -15,7 +16,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { table } from "../src/cli/output.ts";
-import type { Executor, Weights } from "../src/executors/executor.ts";
+import type { Executor } from "../src/executors/executor.ts";
 import { selectExecutor } from "../src/executors/select.node.ts";
 import { decodePicture } from "../src/images/decode.node.ts";
 import { imagenetPreprocessing, preprocess } from "../src/images/preprocess.ts";
@@ -24,22 +25,32 @@ import type { Value } from "../src/ir/graph.ts";
 import { inferencePasses, type Program, runPasses } from "../src/passes/index.ts";
 import { rangeMethodNames } from "../src/quantize/methods.ts";
 import { PreparedNetwork } from "../src/quantize/network.ts";
-import { copyOf, type Tensor, tensor, zeros } from "../src/tensor.ts";
-import { inferenceGraph, inputName, lossGraph, type Model, model, zoo } from "../src/zoo/index.ts";
+import { copyOf, type Tensor, tensor } from "../src/tensor.ts";
+import { inferenceGraph, inputName, model, zoo } from "../src/zoo/index.ts";
 import { formulaWeights } from "../tests/formula.ts";
+import { meanOf, signalToNoise, withStatistics } from "../tests/untrained.ts";
 import { machine, median, whole } from "./measure.ts";
 
 const side = 224;
 
-/** Inputs of a network: windows of a photograph from which the network is made, and others for which it is asked. */
+/** Inputs of a network: windows of a photograph from which the network is made, for its ranges, and to ask it about. */
 interface Photograph {
   readonly seen: readonly Float32Array[];
+  /** As large as those asked: smaller ones show other features, so that a twentieth of the last layer's squares was cut off. */
+  readonly ranges: readonly Float32Array[];
   readonly asked: readonly Float32Array[];
 }
 
 /** Where a window lies: 0 for the top or the left, 1 for the bottom or the right. */
 type Place = readonly [y: number, x: number];
 const grid = (...places: number[]): Place[] => places.flatMap((y) => places.map((x): Place => [y, x]));
+/** In the middle of each edge. */
+const edges: readonly Place[] = [
+  [0, 1 / 2],
+  [1 / 2, 0],
+  [1 / 2, 1],
+  [1, 1 / 2],
+];
 
 /** Windows of a picture; `part` is the share of its sides that each has. */
 function windowsOf(picture: Picture, part: number, places: readonly Place[]): Picture[] {
@@ -86,19 +97,6 @@ async function rowsOf({ graph, weights }: Program, on: Executor, inputs: readonl
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 const topOf = (row: Float32Array): number => row.reduce((top, value, i) => (value > row[top]! ? i : top), 0);
-
-/** Gives each batch norm the statistics of these pictures. */
-async function normalised(network: Model, weights: Weights, inputs: readonly Float32Array[]) {
-  const graph = lossGraph(network, { batch: inputs.length, imageSize: side });
-  const makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((output) => [output, node] as const)));
-  // The inputs of running averages.
-  const outputs = new Map([...graph.updates].map(([{ name: of }, next]) => [of, makers.get(next)!.inputs[1]!]));
-  const compiled = await executor.compile({ ...graph, outputs, updates: new Map() }, weights, { threads });
-  const given = graph.inputs.map(({ name: of, type }) => [of, zeros("float32", type.shape)] as const);
-  const found = await compiled.run(new Map([...given, [inputName, pictures(inputs)]]));
-  await compiled.dispose();
-  return new Map([...weights, ...found]);
-}
 
 /** The classifier's node; its inputs are features, weight and bias. */
 const classifierOf = ({ graph }: Program) => graph.nodes.findLast(({ op }) => op === "linear")!;
@@ -154,16 +152,13 @@ function solved(a: readonly number[][], b: readonly number[][]): number[][] {
   return rows.map((row, i) => row.slice(rows.length).map((value) => value / row[i]!));
 }
 
-const meanOf = (rows: readonly Float32Array[]): Float64Array =>
-  Float64Array.from(rows[0]!, (_, c) => rows.reduce((sum, row) => sum + row[c]!, 0) / rows.length);
-
 async function measure(name: string, photos: readonly Photograph[]) {
   const classes = isFitted ? photos.length : 1000;
   const graph = inferenceGraph(model(name, classes), { batch: 1, imageSize: side });
   const middle = photos.map(({ seen }) => seen[5]!);
   const seen = photos.flatMap((photo) => photo.seen);
   const asked = photos.flatMap((photo) => photo.asked);
-  const weights = await normalised(model(name, classes), formulaWeights(graph), middle);
+  const weights = await withStatistics(model(name, classes), formulaWeights(graph), pictures(middle), executor);
   const plain = runPasses({ graph, weights }, inferencePasses);
   const [features] = classifierOf(plain).inputs;
   const ownClass = (of: "seen" | "asked") => photos.flatMap((photo, i) => photo[of].map(() => i));
@@ -171,7 +166,7 @@ async function measure(name: string, photos: readonly Photograph[]) {
     ? fitted(plain, await rowsOf(plain, executor, seen, features), ownClass("seen"))
     : centred(plain, await rowsOf(plain, executor, seen));
   async function* batches() {
-    for (const input of middle) yield { images: pictures([input]), size: 1 };
+    for (const input of photos.flatMap(({ ranges }) => ranges)) yield { images: pictures([input]), size: 1 };
   }
   const prepared = await PreparedNetwork.create(program, executor, batches(), { method });
   const expected = await rowsOf(program, executor, asked);
@@ -185,26 +180,30 @@ async function measure(name: string, photos: readonly Photograph[]) {
 }
 
 /**
- * The share of equal answers; the error relative to the logits' deviation from their means over the pictures; and the
- * median gap between the first and the second logit, in units of the gap's own root mean square error.
+ * What became of the answers. `kept`: the share of equal ones. `sqnr`: signal to noise, in dB. `gap`: the median difference of the first and the second logit in
+ * units of that difference's own root mean square error. `lost`: the widest such gap among answers that changed. An answer
+ * less than about two such units ahead of the next may go either way, whatever rounds it.
  */
 function agreement(expected: readonly Float32Array[], found: readonly Float32Array[]) {
-  const kept = expected.filter((row, i) => topOf(row) === topOf(found[i]!)).length;
-  const means = meanOf(expected);
-  let [noise, signal, gapNoise] = [0, 0, 0];
+  let gapNoise = 0;
   const gaps: number[] = [];
+  const lost: number[] = [];
   for (const [i, row] of expected.entries()) {
-    for (const [c, value] of row.entries()) {
-      signal += (value - means[c]!) ** 2;
-      noise += (found[i]![c]! - value) ** 2;
-    }
+    const other = found[i]!;
     const first = topOf(row);
     const second = topOf(row.map((value, c) => (c === first ? Number.NEGATIVE_INFINITY : value)));
-    gaps.push(row[first]! - row[second]!);
-    gapNoise += (found[i]![first]! - found[i]![second]! - gaps.at(-1)!) ** 2;
+    const gap = row[first]! - row[second]!;
+    gaps.push(gap);
+    if (topOf(other) !== first) lost.push(gap);
+    gapNoise += (other[first]! - other[second]! - gap) ** 2;
   }
-  const gap = median(gaps) / Math.sqrt(gapNoise / gaps.length);
-  return { kept: kept / expected.length, error: Math.sqrt(noise / signal), gap };
+  const unit = Math.sqrt(gapNoise / gaps.length);
+  return {
+    kept: 1 - lost.length / expected.length,
+    sqnr: signalToNoise(expected, found),
+    gap: median(gaps) / unit,
+    lost: Math.max(0, ...lost) / unit,
+  };
 }
 
 const { positionals, values } = parseArgs({
@@ -237,6 +236,7 @@ for (const file of files.sort().slice(0, whole("photos", values.photos))) {
   const picture = await decodePicture(join(folder, file));
   photos.push({
     seen: inputsOf(windowsOf(picture, 1 / 2, grid(0, 1 / 3, 2 / 3, 1))),
+    ranges: inputsOf(windowsOf(picture, 2 / 3, edges)),
     asked: inputsOf(windowsOf(picture, 2 / 3, [...grid(0, 1), ...grid(1 / 2)])),
   });
 }
@@ -248,16 +248,17 @@ for (const name of names.length > 0 ? names : released) {
   console.error(`${JSON.stringify(result)} in ${((performance.now() - started) / 1000).toFixed(0)} s`);
 }
 const cells = (of: ReturnType<typeof agreement> & { right: number | undefined }) => [
-  ...[percent(of.kept), of.right === undefined ? "" : percent(of.right), percent(of.error), of.gap.toFixed(1)],
+  ...[percent(of.kept), of.right === undefined ? "" : percent(of.right), of.sqnr.toFixed(1), of.gap.toFixed(1)],
+  of.lost === 0 ? "" : of.lost.toFixed(1),
 ];
-const kinds = (precision: string) => [`kept in ${precision}`, "right", "error", "median gap / noise"];
+const kinds = (precision: string) => [`kept in ${precision}`, "right", "SQNR, dB", "median gap / noise", "widest lost"];
 console.log(
   table(
     ["model", "crops", "answers", "right in float32", ...kinds("int8"), ...kinds("bf16")],
     results.map(({ model: name, crops, answers, right, int8, bf16 }) => [
       ...[name, `${crops}`, `${answers}`, right === undefined ? "" : percent(right)],
       ...cells(int8),
-      ...(bf16 === undefined ? ["", "", "", ""] : cells(bf16)),
+      ...(bf16 === undefined ? ["", "", "", "", ""] : cells(bf16)),
     ]),
   ),
 );

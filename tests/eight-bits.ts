@@ -86,6 +86,11 @@ export const eightBitCases: Readonly<Record<string, (sketch: Sketch) => Value>> 
     const gate = s.input("gate", [2, 32, 1, 1]);
     return s.builder.apply("seScale", "scaled", [gate, s.rounded(s.input("x", [2, 32, 5, 4]), true)], {});
   },
+  "a gate alone, without a sign": (s) => {
+    const gate = s.builder.apply("sigmoid", "gate", [s.input("z", [2, 32, 1, 1])], {});
+    const x = s.rounded(s.input("x", [2, 32, 5, 4]), false);
+    return s.rounded(s.builder.apply("seScale", "scaled", [gate, x], {}), false, 1 / 64);
+  },
   "a shortcut without a gate": (s) => {
     const [a, b] = [s.rounded(s.input("a", [2, 16, 5, 4]), true), s.rounded(s.input("b", [2, 16, 5, 4]), false)];
     return s.rounded(s.relu(s.builder.apply("add", "sum", [a, b], {})), false, step);

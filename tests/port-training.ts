@@ -80,7 +80,8 @@ const classes = 3;
 const batch = 4;
 const rate = 0.01;
 
-function smallNetwork({ name, smaller }: Form): Model {
+/** With few blocks and few channels, for three classes. */
+export function smallNetwork({ name, smaller }: Form): Model {
   const whole = model(name, classes);
   return { ...whole, config: configSchema.parse({ ...whole.config, ...smaller }) };
 }
@@ -95,7 +96,7 @@ const batchOf = ({ imageSize }: Form, batch: number) => ({
 });
 
 /** By the formula; through all modules of an Inception little would be left of the pictures with gammas as it has them. */
-function drawn(graph: Graph, { byRunning }: Form): Map<string, Tensor> {
+export function drawn(graph: Graph, { byRunning }: Form): Map<string, Tensor> {
   const weights = formulaWeights(graph);
   for (const { name, role, type } of graph.parameters) {
     const twice = () =>

@@ -11,8 +11,13 @@ import { referenceExecutor } from "../src/executors/reference/reference.ts";
 import { parseSafetensors } from "../src/formats/safetensors.ts";
 import { quantizeNetwork } from "../src/quantize/quantize.node.ts";
 import { type Tensor, tensor } from "../src/tensor.ts";
+import { inferenceGraph } from "../src/zoo/index.ts";
 import { colourClasses, colourInput, colourNetwork, drawColours, writeCheckpoint } from "./colours.ts";
 import { senet, temporaryFolder } from "./command.ts";
+import { formulaPictures, formulaWeights } from "./formula.ts";
+import { quickForms, slowForms, smallNetwork } from "./port-training.ts";
+import { assertClose } from "./support.ts";
+import { withStatistics } from "./untrained.ts";
 
 const folder = temporaryFolder();
 const run = (args: string) => senet(args.split(" "), { cwd: folder });
@@ -147,3 +152,34 @@ const turned = ({ shape, data }: Tensor): Tensor =>
     shape,
     Float32Array.from(data, (value) => -value),
   );
+
+test("networks of the ports, with the activation first and with padded shortcuts, are quantised, and every engine runs the file", async () => {
+  for (const name of ["moskomule-se-preact-resnet-20", "nutszebra-se-resnet-164"]) {
+    const form = [...quickForms, ...slowForms].find((form) => form.name === name)!;
+    const network = smallNetwork(form);
+    const preprocessing = { ...colourInput.rgb, resize: form.imageSize, crop: form.imageSize };
+    const graph = inferenceGraph(network, { batch: 8, imageSize: form.imageSize });
+    const seen = formulaPictures(8, form.imageSize, 0);
+    const weights = await withStatistics(network, formulaWeights(graph), seen, referenceExecutor);
+    writeCheckpoint(at(`${name}.safetensors`), { model: network, labels: colourClasses, preprocessing, weights });
+    const made = await run(
+      `quantize --weights ${name}.safetensors --data pictures/folders --images 20 --check-images 30 --budget 100 --out ${name}-int8.safetensors --workers 1`,
+    );
+    assert.equal(made.code, 0, made.stderr);
+    const probabilities = async (weights: string, executor: string): Promise<number[]> => {
+      const ran = await run(`classify pictures/flat --weights ${weights} --executor ${executor} --top 3 --json`);
+      assert.equal(ran.code, 0, `${name} on ${executor}: ${ran.stderr}`);
+      const pictures: { predictions: { index: number; probability: number }[] }[] = JSON.parse(ran.stdout);
+      return pictures.flatMap(({ predictions }) =>
+        predictions.toSorted((a, b) => a.index - b.index).map(({ probability }) => probability),
+      );
+    };
+    const expected = await probabilities(`${name}.safetensors`, "ort");
+    assert.equal(expected.length, 60 * 3);
+    // Untrained networks tell next to nothing apart, so that top-1 errors could be anything.
+    for (const executor of ["reference", "ort", "onednn"]) {
+      const found = await probabilities(`${name}-int8.safetensors`, executor);
+      assertClose(found, expected, 0.1, `${name} on ${executor}: probabilities`);
+    }
+  }
+});

@@ -8,7 +8,7 @@ import type { Graph } from "../ir/graph.ts";
 import { printGraph } from "../ir/print.ts";
 import { basicBlock } from "../nn/blocks.ts";
 import { Scope } from "../nn/scope.ts";
-import { copyOf, tensor } from "../tensor.ts";
+import { copyOf, tensor, zeros } from "../tensor.ts";
 import { inferenceGraph, model } from "../zoo/index.ts";
 import { equalizeChannels } from "./equalize.ts";
 import { inferencePasses, type Program, runPasses } from "./index.ts";
@@ -16,6 +16,13 @@ import { eightBitValues, quantizableLayers, quantizedGraph } from "./quantize.ts
 import { quantizedRows, quantizeProgram } from "./quantize-weights.ts";
 
 const folded = (graph: Graph): Program => runPasses({ graph, weights: formulaWeights(graph) }, inferencePasses);
+
+/** If only names and shapes matter: drawing the weights of a large network takes seconds. */
+function shapesOf(name: string): Graph {
+  const graph = inferenceGraph(model(name), { batch: 1, imageSize: 64 });
+  const weights = new Map(graph.parameters.map(({ name, type }) => [name, zeros(type.dtype, type.shape)]));
+  return runPasses({ graph, weights }, inferencePasses).graph;
+}
 
 const network = folded(inferenceGraph(model("se-resnet-20", 5), { batch: 2, imageSize: 16 }));
 const layers = quantizableLayers(network.graph);
@@ -68,11 +75,38 @@ test("what stands between two layers in eight bits is written between dequantize
 });
 
 test("a pooled value has the scale of the numbers that it is picked from", () => {
-  const { graph } = folded(inferenceGraph(model("se-resnet-50"), { batch: 1, imageSize: 64 }));
+  const graph = shapesOf("se-resnet-50");
   const pooled = eightBitValues(graph, quantizableLayers(graph)).filter(({ sameAs }) => sameAs !== undefined);
   assert.deepEqual(
     pooled.map(({ value, signed, sameAs }) => [value.name, signed, sameAs!.name]),
     [["maxpool", false, "relu1"]],
+  );
+});
+
+test("what a gate makes of numbers without a sign has none: a sign would take half of its steps", () => {
+  const signedOf = (name: string) => {
+    const graph = shapesOf(name);
+    const found = eightBitValues(graph, quantizableLayers(graph));
+    return found.filter(({ signed }) => signed).map(({ value }) => value.name);
+  };
+  assert.deepEqual(signedOf("se-bn-inception"), ["image"], "every convolution has a ReLU behind it");
+  assert.ok(signedOf("se-resnet-50").includes("layer1.0.bn3"), "but not those of a ResNet before the sum");
+});
+
+test("whether there is a sign is found in one pass, however often a value is read", () => {
+  const builder = new GraphBuilder("doubled");
+  let x = builder.apply("relu", "relu", [builder.input("x", [1, 1, 2, 2])], {});
+  // Each is two of the one before: by every path there would be 2^60 of them.
+  for (let i = 0; i < 60; i++) {
+    const both = builder.apply("concat", `both${i}`, [x, x], {});
+    x = builder.apply("channelSlice", `one${i}`, [both], { start: 0, length: 1 });
+  }
+  const w = builder.parameter("w", [1, 1, 1, 1], "weight");
+  builder.output("y", builder.apply("conv2d", "conv", [x, w], { stride: 1, pad: 0, groups: 1 }));
+  const graph = builder.build();
+  assert.deepEqual(
+    eightBitValues(graph, quantizableLayers(graph)).map(({ value, signed }) => [value.name, signed]),
+    [["one59", false]],
   );
 });
 

@@ -8,6 +8,7 @@
 
 import { SenetError } from "../errors.ts";
 import type { AnyNode, Graph, Node, Parameter, Value } from "../ir/graph.ts";
+import type { Op } from "../ir/ops.ts";
 import { GraphUses } from "../ir/uses.ts";
 import { sizeOf } from "../tensor.ts";
 
@@ -64,33 +65,33 @@ export function eightBitValues(graph: Graph, layers: readonly Layer[]): EightBit
     if (source?.op === "seScale" || source?.op === "seScaleAdd") source.inputs.slice(1).forEach(want);
   };
   for (const { inputs } of layers) want(inputs[0]!);
+  const isNonNegative = nonNegativeValues(graph);
   const order = [...graph.inputs, ...graph.nodes.flatMap(({ outputs }) => outputs)];
   return order
     .filter((value) => wanted.has(value))
     .map((value) => {
       const source = sameAs.get(value);
-      return { value, signed: isSigned(value, uses), ...(source && { sameAs: source }) };
+      return { value, signed: !isNonNegative.has(value), ...(source && { sameAs: source }) };
     });
 }
 
-/** Whether a value may be negative, as far as the operations before it tell. */
-function isSigned(value: Value, uses: GraphUses): boolean {
-  const maker = uses.makerOf(value);
-  switch (maker?.op) {
-    case "relu":
-    case "sigmoid":
-    case "softmax":
-      return false;
-    case "maxPool":
-    case "avgPool":
-    case "globalAvgPool":
-    case "flatten":
-    case "channelSlice":
-    case "concat":
-      return maker.inputs.some((input) => isSigned(input, uses));
-    default:
-      return true;
+/** What these give is never negative. */
+const nonNegative: ReadonlySet<Op> = new Set(["relu", "sigmoid", "softmax"]);
+
+/** Nor is what these make of numbers that are not. */
+const keepsSign: ReadonlySet<Op> = new Set([
+  ...(["maxPool", "avgPool", "globalAvgPool", "flatten", "channelSlice", "concat"] as const),
+  ...(["add", "seScale", "seScaleAdd"] as const),
+]);
+
+/** The values that cannot be negative, as far as operations tell: eight bits without a sign have steps half as wide. */
+function nonNegativeValues({ nodes }: Graph): ReadonlySet<Value> {
+  const found = new Set<Value>();
+  for (const { op, inputs, outputs } of nodes) {
+    if (!nonNegative.has(op) && !(keepsSign.has(op) && inputs.every((input) => found.has(input)))) continue;
+    for (const output of outputs) found.add(output);
   }
+  return found;
 }
 
 export const scaleName = (weight: Value): string => `${weight.name}_scale`;
