@@ -36,7 +36,7 @@ const side = 224;
 /** Inputs of a network: windows of a photograph from which the network is made, for its ranges, and to ask it about. */
 interface Photograph {
   readonly seen: readonly Float32Array[];
-  /** As large as those asked: smaller ones show other features, so that a twentieth of the last layer's squares was cut off. */
+  /** As large as those asked: smaller ones show other features, so that some photographs' lost a twentieth of their squares. */
   readonly ranges: readonly Float32Array[];
   readonly asked: readonly Float32Array[];
 }
