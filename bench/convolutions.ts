@@ -11,7 +11,8 @@ import { memoryAddress } from "../src/c-library.node.ts";
 import { table } from "../src/cli/output.ts";
 import { type Api, Grade, gradeOf } from "../src/executors/onednn/api.node.ts";
 import { hasBf16, onednnLibrary, openApi } from "../src/executors/onednn/engine.node.ts";
-import { formatVersion, setThreads } from "../src/executors/onednn/library.node.ts";
+import { formatVersion } from "../src/executors/onednn/library.node.ts";
+import { setThreads } from "../src/executors/onednn/openmp.node.ts";
 import { Arg, type Desc, type ElementType, type Layout, layoutOf, Query } from "../src/executors/onednn/spec.ts";
 import { machine, whole } from "./measure.ts";
 

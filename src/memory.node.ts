@@ -74,11 +74,52 @@ const ofLimits = (root: string): number[] => [availableAddresses(root), ofLimit(
 export const availableAddresses = (root = "/"): number => ofLimit(root, "Max address space", "VmSize");
 
 /** What a limit of `ulimit` leaves. */
-function ofLimit(root: string, limit: string, taken: string): number {
+const ofLimit = (root: string, name: string, taken: string): number =>
+  limit(root, name) - (kilobytes(systemText(join(root, "proc/self/status")), taken) ?? 0);
+
+/** A limit of `ulimit` in bytes; infinite without one. */
+function limit(root: string, name: string): number {
   const limits = systemText(join(root, "proc/self/limits")) ?? "";
-  const most = new RegExp(`^${limit}\\s+(\\d+)`, "m").exec(limits)?.[1];
-  if (most === undefined) return Number.POSITIVE_INFINITY;
-  return Number(most) - (kilobytes(systemText(join(root, "proc/self/status")), taken) ?? 0);
+  const most = new RegExp(`^${name}\\s+(\\d+)`, "m").exec(limits)?.[1];
+  return most === undefined ? Number.POSITIVE_INFINITY : Number(most);
+}
+
+/**
+ * Address space that a thread of JavaScript reserves, mostly without using it. Where `ulimit -v` leaves less, V8 would
+ * abort the process.
+ */
+const scriptThreadAddresses = 768 * 2 ** 20;
+
+/**
+ * How many threads of JavaScript the address space has room for: infinitely many without a limit.
+ * @param purpose what they are for: `to prepare pictures in`
+ * @throws SenetError `usage` where there is no room for one
+ */
+export function scriptThreadsThatFit(purpose: string, addresses = availableAddresses()): number {
+  if (addresses >= scriptThreadAddresses) return Math.floor(addresses / scriptThreadAddresses);
+  const mib = (bytes: number) => `${Math.max(0, Math.floor(bytes / 2 ** 20))} MiB`;
+  throw new SenetError("usage", `there is too little address space ${purpose}`, {
+    expected: `${mib(scriptThreadAddresses)} for a thread`,
+    found: `${mib(addresses)} left by \`ulimit -v\``,
+    hint: "ulimit -v unlimited, or 4000000 at least",
+  });
+}
+
+/**
+ * Bytes of address space for the stack of an OpenMP thread: `OMP_STACKSIZE`, in kilobytes unless it has a unit, or
+ * what `ulimit -s` says. (OpenMP 5.2, section 21.2.1; pthread_create(3).)
+ */
+export function stackBytes(
+  root = "/",
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): number {
+  const units = { b: 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 } as const;
+  const said = environment.OMP_STACKSIZE ?? environment.GOMP_STACKSIZE ?? "";
+  const [, number, unit = "k"] = /^\s*(\d+)\s*([bkmg])?\s*$/i.exec(said) ?? [];
+  if (number !== undefined) return Math.max(1, Number(number) * units[unit.toLowerCase() as keyof typeof units]);
+  const usual = 8 * 2 ** 20;
+  const most = limit(root, "Max stack size");
+  return Number.isFinite(most) ? Math.max(1, most) : usual;
 }
 
 /** Size of a huge page on x86-64, and on arm64 with 4 KiB pages. */

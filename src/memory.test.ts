@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { availableMemory } from "./memory.node.ts";
+import { availableMemory, scriptThreadsThatFit, stackBytes } from "./memory.node.ts";
 
 const mebibyte = 2 ** 20;
 
@@ -76,4 +76,30 @@ test("a real ulimit is seen", { skip: process.platform !== "linux" }, () => {
       execFileSync("sh", ["-c", `ulimit -v ${limit}; exec "$0" --input-type=module -e "$1"`, process.execPath, script]),
     );
   assert.ok(run("8388608") < 8 * 2 ** 30);
+});
+
+test("threads of JavaScript by the address space that is left: none of them is begun where V8 would end the process", () => {
+  assert.equal(scriptThreadsThatFit("to work in", Number.POSITIVE_INFINITY), Number.POSITIVE_INFINITY);
+  assert.equal(scriptThreadsThatFit("to work in", 1600 * mebibyte), 2);
+  assert.throws(
+    () => scriptThreadsThatFit("to work in", 700 * mebibyte),
+    /too little address space to work in\n.*768 MiB for a thread\n.*700 MiB left by `ulimit -v`/,
+  );
+});
+
+test("the stack of an OpenMP thread, by its variables or the limit", (t) => {
+  const limited = (soft: string) =>
+    machine(t, { "proc/self/limits": `Max stack size    ${soft}    unlimited    bytes` });
+  const of = (OMP_STACKSIZE?: string) => stackBytes(limited(`${16 * mebibyte}`), { OMP_STACKSIZE });
+  assert.deepEqual([undefined, "nonsense", "2048", " 3 M ", "4g", "512K", "4096B"].map(of), [
+    16 * mebibyte,
+    16 * mebibyte,
+    2 * mebibyte,
+    3 * mebibyte,
+    4096 * mebibyte,
+    mebibyte / 2,
+    4096,
+  ]);
+  assert.equal(stackBytes(limited("unlimited"), {}), 8 * mebibyte);
+  assert.equal(stackBytes(limited("unlimited"), { GOMP_STACKSIZE: "1M" }), mebibyte);
 });

@@ -230,3 +230,19 @@ test(
     assert.equal(status, 2, stderr);
   },
 );
+
+test("OpenMP's threads are as many as there is address space for, and end no command", needsLimit, () => {
+  const script = `export OMP_STACKSIZE=4G; ulimit -v 2000000; exec "$0" "$@"`;
+  const args = ["classify", picture, "--weights", checkpoint, "--executor", "onednn", "--threads", "2"];
+  const { status, stderr } = spawnSync("bash", ["-c", script, process.execPath, launcher, ...args], {
+    ...{ cwd: folder, encoding: "utf8" },
+  });
+  assert.equal(status, hasOnednn ? 0 : 1, stderr);
+  assert.doesNotMatch(stderr, /libgomp/);
+});
+
+test("a server with too little address space for a thread says so; for some, it has fewer", needsLimit, () => {
+  const { status, stderr } = limit(1_500_000, "serve", "--weights", checkpoint, "--port", "0");
+  assert.match(stderr, /too little address space to serve in\s+expected: .*\s+found: +\d+ MiB left by `ulimit -v`/);
+  assert.equal(status, 2, stderr);
+});

@@ -2,7 +2,7 @@
 
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { option, SenetError } from "../errors.ts";
-import { availableAddresses, availableMemory } from "../memory.node.ts";
+import { availableMemory, scriptThreadsThatFit } from "../memory.node.ts";
 import type { WorkerJob, WorkerMessage } from "./worker.node.ts";
 
 /**
@@ -10,12 +10,6 @@ import type { WorkerJob, WorkerMessage } from "./worker.node.ts";
  * each of a run's two loaders; and the engine needs as much again.
  */
 const threadBytes = 384 * 2 ** 20;
-
-/**
- * Address space that a thread reserves, mostly without using it. Where `ulimit -v` leaves less, V8 would abort the
- * process.
- */
-const threadAddresses = 768 * 2 ** 20;
 
 export class LoaderThreads {
   readonly #workers: Worker[] = [];
@@ -113,18 +107,8 @@ export class LoaderThreads {
  * The number of threads that fit into memory, at least one. @throws SenetError `usage` where `ulimit -v` leaves too
  * little for one
  */
-export function affordableThreads(): number {
-  const addresses = availableAddresses();
-  if (addresses >= threadAddresses) {
-    return Math.max(1, Math.floor(Math.min(availableMemory() / threadBytes, addresses / threadAddresses)));
-  }
-  const mib = (bytes: number) => `${Math.max(0, Math.floor(bytes / 2 ** 20))} MiB`;
-  throw new SenetError("usage", "there is too little address space to prepare pictures in", {
-    expected: `${mib(threadAddresses)} for a thread`,
-    found: `${mib(addresses)} left by \`ulimit -v\``,
-    hint: "ulimit -v unlimited, or 4000000 at least",
-  });
-}
+export const affordableThreads = (): number =>
+  Math.min(scriptThreadsThatFit("to prepare pictures in"), Math.max(1, Math.floor(availableMemory() / threadBytes)));
 
 function threadDied(cause: unknown): SenetError {
   const isMemory = (cause as NodeJS.ErrnoException).code === "ERR_WORKER_OUT_OF_MEMORY";

@@ -2,7 +2,7 @@
 
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { availableMemory } from "../memory.node.ts";
+import { availableMemory, scriptThreadsThatFit } from "../memory.node.ts";
 import type { Fetcher } from "../pull/bytes.node.ts";
 import { createApp } from "./app.node.ts";
 import { ThreadHand } from "./hand.node.ts";
@@ -54,9 +54,14 @@ const usualReceiving: Receiving = { headersMs: 10_000, allMs: 60_000 };
 const mostHeldBytes = 512 * 2 ** 20;
 const leastBodies = 2;
 
-/** Starts the server. @throws SenetError where a network cannot be opened, or the port is taken */
+/**
+ * Starts the server. @throws SenetError where a network cannot be opened, the port is taken, or `ulimit -v` leaves no
+ * room for a thread
+ */
 export async function serve(options: ServeOptions): Promise<Listening> {
-  const { say, workers, queue, bodyBytes, mostPixels } = options;
+  const { say, queue, bodyBytes, mostPixels } = options;
+  const workers = Math.min(options.workers, scriptThreadsThatFit("to serve in"));
+  if (workers < options.workers) say(`${workers} of ${options.workers} threads: \`ulimit -v\` leaves no room for more`);
   const pool = new Pool({ hands: workers, queue, say, open: options.open ?? (() => new ThreadHand({ mostPixels })) });
   try {
     const models = await Models.open(pool, options.models, say);

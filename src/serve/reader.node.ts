@@ -4,7 +4,7 @@
  */
 
 import { causeText, SenetError } from "../errors.ts";
-import { availableMemory } from "../memory.node.ts";
+import { availableMemory, scriptThreadsThatFit } from "../memory.node.ts";
 import { type ListedPictures, listedPictures, type PictureLimits } from "./json-pictures.node.ts";
 import { type Inference, parseInference } from "./kserve.ts";
 import { timedOut, unavailable, type Wish } from "./pool.node.ts";
@@ -59,18 +59,27 @@ export class BodyReader {
   async #read(order: ReadOrder, wish: Wish): Promise<unknown> {
     const { bodyBytes, smallBytes = 128 * 1024, say } = this.#options;
     if (jsonBytes(order) <= smallBytes) return readBody(order);
-    this.#thread ??= this.#opened(Math.min(timesLarger * bodyBytes, availableMemory() / 4) / 2 ** 20);
+    const lacks = (cause: unknown): Refusal => {
+      say(`a body could not be read: ${causeText(cause)}`);
+      return unavailable("the body takes too much to read");
+    };
+    try {
+      this.#thread ??= this.#opened(Math.min(timesLarger * bodyBytes, availableMemory() / 4) / 2 ** 20);
+    } catch (error) {
+      throw lacks(error);
+    }
     const body = ownMemory(order.body);
     try {
       return await inTime(this.#thread.ask({ ...order, body }, [body.buffer]), wish);
     } catch (error) {
       if (error instanceof Refusal || error instanceof SenetError || error === wish.signal.reason) throw error;
-      say(`a body could not be read: ${causeText(error)}`);
-      throw unavailable("the body takes too much to read");
+      throw lacks(error);
     }
   }
 
+  /** @throws SenetError `usage` where `ulimit -v` leaves no room */
   #opened(heapMiB: number): Thread<ReadOrder> {
+    scriptThreadsThatFit("to read a body in");
     const thread = new Thread<ReadOrder>(new URL("./reader-worker.node.js", import.meta.url), undefined, {
       maxOldGenerationSizeMb: Math.max(leastMiB, Math.ceil(heapMiB)),
     });

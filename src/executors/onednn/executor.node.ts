@@ -22,8 +22,9 @@ import { requireOthers } from "../require-others.ts";
 import { Uses } from "../uses.ts";
 import type { Api } from "./api.node.ts";
 import { hasBf16, hasTiles, onednnLibraries, openApi } from "./engine.node.ts";
-import { formatVersion, hasIsa, setThreads } from "./library.node.ts";
+import { formatVersion, hasIsa } from "./library.node.ts";
 import { type Lowered, type LoweredTraining, lower, lowerTraining } from "./lower.node.ts";
+import { setThreads, startTeam } from "./openmp.node.ts";
 import { PacedExecutable, type PacedOptions, PacedTrainer, type Planned } from "./paced.ts";
 import type { BoundStep } from "./plan.node.ts";
 import type { PlanLayout } from "./spec.ts";
@@ -120,7 +121,7 @@ function opened<T>(
   compile: (api: Api, threads: number, layout: PlanLayout) => T,
 ): T {
   // OpenMP aborts the process if it cannot start as many threads as requested.
-  const threads = Math.min(options.threads ?? usableThreads(), machineThreads());
+  const threads = startTeam(Math.min(options.threads ?? usableThreads(), machineThreads()));
   setThreads(threads);
   const isInEightBits = question.graph.nodes.some(({ op }) => op === "quantize");
   const libraries = onednnLibraries(isInEightBits ? "s8" : question.type);

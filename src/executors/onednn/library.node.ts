@@ -212,29 +212,6 @@ export const hasEightBits = (isa: number): boolean => hasIsa(isa, "avx512Vnni") 
 /** The C string at an address. */
 export const textAt = (address: Handle): string => koffi.decode(address, "char", -1) as string;
 
-/**
- * Sets the number of threads for the library's next calls from this thread, if it was built with GNU's or LLVM's
- * OpenMP.
- * @returns whether that was possible
- */
-export function setThreads(count: number): boolean {
-  setOpenMpThreads ??= findOpenMp();
-  setOpenMpThreads?.(count);
-  return setOpenMpThreads !== null;
-}
-
-/** Looked up once, since each run needs it several times; `null`: not found. */
-let setOpenMpThreads: ((count: number) => void) | null | undefined;
-
-function findOpenMp(): ((count: number) => void) | null {
-  for (const name of ["libgomp.so.1", "libomp.dylib", "/opt/homebrew/opt/libomp/lib/libomp.dylib", "libomp.so.5"]) {
-    try {
-      return koffi.load(name).func("void omp_set_num_threads(int count)");
-    } catch {}
-  }
-  return null;
-}
-
 /** Processor time of this thread in milliseconds; wall-clock time where Linux does not tell. */
 export function threadMilliseconds(): number {
   if (process.platform !== "linux") return performance.now();

@@ -9,7 +9,7 @@ import { SenetError } from "../../errors.ts";
 import type { Graph } from "../../ir/graph.ts";
 import { Grade, gradeOf } from "./api.node.ts";
 import { openApi } from "./engine.node.ts";
-import { formatVersion, type Library, setThreads } from "./library.node.ts";
+import { formatVersion, type Library } from "./library.node.ts";
 import {
   convolutionAlone,
   costOf,
@@ -21,6 +21,7 @@ import {
   timesOf,
   type Way,
 } from "./measuring.node.ts";
+import { setThreads } from "./openmp.node.ts";
 import { type ElementType, layoutOf, type PlanLayout, planLayouts } from "./spec.ts";
 import { type Found, plans, recall, remember } from "./tuned.node.ts";
 
