@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import sharp from "sharp";
@@ -62,6 +62,16 @@ for (const set of ["train", "val"]) {
   }
 }
 
+const jpegs = join(folder, "jpegs");
+for (const set of ["train", "val"]) {
+  for (const label of labels) {
+    mkdirSync(join(jpegs, set, label), { recursive: true });
+    await sharp(picture)
+      .jpeg()
+      .toFile(join(jpegs, set, label, "1.jpg"));
+  }
+}
+
 const hasOnednn = (await describeExecutors()).some(({ name, available }) => name === "onednn" && available);
 const next = hasOnednn ? "onednn" : "reference";
 
@@ -118,7 +128,9 @@ for (const [what, name] of [
   ["library", "sharp"],
   ["package", "sharp"],
 ] as const) {
-  const senet = (...args: string[]) => runNode(["--require", preload(what, name), launcher, ...args], { cwd: folder });
+  // By the environment, so that the loader's threads lack it too.
+  const shell = `export NODE_OPTIONS="--require ${preload(what, name)}"`;
+  const senet = (...args: string[]) => runNode([launcher, ...args], { cwd: folder, shell });
   const title = `sharp's ${what} absent:`;
 
   test(`${title} what decodes says so`, async () => {
@@ -144,6 +156,26 @@ for (const [what, name] of [
       isPlain(ran);
       assert.match(ran.stderr, /senet: sharp: pictures cannot be decoded: sharp does not load here/, command[0]);
     }
+  });
+
+  test(`${title} usual JPEGs are decoded here: they classify, evaluate and train, without pictures in the report`, async () => {
+    const out = join(folder, `jpegs-${what}`);
+    const train = ["train", "--data", jpegs, "--model", "se-resnet-20", "--image-size", "16", "--epochs", "1"];
+    for (const command of [
+      ["classify", join(jpegs, "val", "a", "1.jpg"), "--weights", checkpoint],
+      ["evaluate", "--data", join(jpegs, "val"), "--weights", checkpoint],
+      [...train, "--batch-size", "2", "--out", out],
+    ]) {
+      const ran = await senet(...command);
+      assert.equal(ran.code, 0, `${command[0]}: ${ran.stderr}`);
+    }
+    assert.match(readFileSync(join(out, "report.html"), "utf8"), /<svg/);
+    copyFileSync(picture, join(jpegs, "train", "b", "2.png"));
+    const mixed = await senet(...train, "--batch-size", "2", "--out", `${out}-and-png`);
+    rmSync(join(jpegs, "train", "b", "2.png"));
+    assert.equal(mixed.code, 1, mixed.stdout);
+    isPlain(mixed);
+    assert.match(mixed.stderr, /^senet: sharp: pictures cannot be decoded: sharp does not load here$/m);
   });
 
   test(`${title} what decodes nothing works`, async () => {

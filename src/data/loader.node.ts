@@ -6,7 +6,6 @@
  */
 
 import { SenetError } from "../errors.ts";
-import { requireDecoder } from "../images/decode.node.ts";
 import { mostWorkers, usableThreads } from "../machine.node.ts";
 import { checkBatchesFit } from "../memory.node.ts";
 import { type Tensor, zeros } from "../tensor.ts";
@@ -133,8 +132,7 @@ export class Loader {
 
   /**
    * Starts the threads; they do not keep the process alive.
-   * @throws SenetError `usage` where an option is out of its range, `data` where the dataset has no samples, `io`
-   * where the decoder does not load
+   * @throws SenetError `usage` where an option is out of its range, `data` where the dataset has no samples
    */
   constructor(options: LoaderOptions) {
     const { dataset, batchSize, transform, seed, dropLast = false, tolerant = false, prefetch = 3 } = options;
@@ -151,7 +149,6 @@ export class Loader {
     if (seed !== undefined) checkWhole("seed", seed, 0);
     else if (transform.kind === "train")
       unusableOption("seed", "a whole number, because the transform is random", seed);
-    requireDecoder();
     const count = dataset.samples.length;
     if (count === 0) throw new SenetError("data", "there are no pictures", { where: dataset.root });
 

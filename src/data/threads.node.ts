@@ -2,6 +2,7 @@
 
 import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "node:worker_threads";
 import { option, SenetError } from "../errors.ts";
+import { requireDecoder } from "../images/decode.node.ts";
 import { availableMemory, scriptThreadsThatFit } from "../memory.node.ts";
 import type { WorkerJob, WorkerMessage } from "./worker.node.ts";
 
@@ -111,7 +112,16 @@ export const affordableThreads = (): number =>
   Math.min(scriptThreadsThatFit("to prepare pictures in"), Math.max(1, Math.floor(availableMemory() / threadBytes)));
 
 function threadDied(cause: unknown): SenetError {
-  const isMemory = (cause as NodeJS.ErrnoException).code === "ERR_WORKER_OUT_OF_MEMORY";
+  const { code } = cause as NodeJS.ErrnoException;
+  if (code === "io") {
+    // On its way from the thread the error has lost its class, but it is met here as well.
+    try {
+      requireDecoder();
+    } catch (error) {
+      if (error instanceof SenetError) return error;
+    }
+  }
+  const isMemory = code === "ERR_WORKER_OUT_OF_MEMORY";
   return new SenetError("data", `a loader thread has ${isMemory ? "run out of memory" : "died"}`, {
     found: String(cause),
     hint: `fewer threads (${option("workers")} 1) take less memory`,

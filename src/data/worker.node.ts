@@ -176,7 +176,8 @@ async function withPicture(job: WorkerJob, sample: number, use?: (picture: Pictu
     keep(job, entry, picture);
     return true;
   } catch (error) {
-    if (!(error instanceof SenetError)) throw error;
+    // Not the picture's fault: there is no decoder for its kind (`threadDied`).
+    if (!(error instanceof SenetError) || error.code === "io") throw error;
     const before = Atomics.compareExchange(entries, entry + Entry.state, State.unknown, State.failed);
     if (before === State.unknown) tell(job, { kind: "failed", sample, reason: reasonOf(error) });
     return false;

@@ -24,8 +24,8 @@ export interface ExplainedAnswer {
 }
 
 /**
- * Grad-CAM of each sample, by its `file`; empty if the network cannot be explained, without pictures that no longer
- * exist.
+ * Grad-CAM of each sample, by its `file`; empty if the network cannot be explained or there is no sharp to encode maps,
+ * without pictures that no longer exist.
  */
 export async function explained(
   answered: readonly Answered[],
@@ -34,12 +34,12 @@ export async function explained(
 ): Promise<ReadonlyMap<string, ExplainedAnswer>> {
   const maps = new Map<string, ExplainedAnswer>();
   if (answered.length === 0) return maps;
-  const explainer = await unless("usage", () => Explainer.create(checkpoint, executor));
+  const explainer = await unless(["usage"], () => Explainer.create(checkpoint, executor));
   if (explainer === undefined) return maps;
   const reader = new SourceReader();
   try {
     for (const { sample, answer } of answered) {
-      await unless("data", async () => {
+      await unless(["data", "io"], async () => {
         const picture = await (await reader.open(sourceOf(sample))).decode();
         const { input, heat, predictions } = await explainer.explain(picture, { target: answer, top: 3 });
         maps.set(sample.file, { map: await thumbnailOf(overlaid(input, heat)), top: predictions });
@@ -52,12 +52,12 @@ export async function explained(
   }
 }
 
-/** Ignores faults with this code, so that the report is written without the part; other faults are thrown. */
-async function unless<T>(code: "usage" | "data", work: () => Promise<T>): Promise<T | undefined> {
+/** Ignores faults with these codes, so that the report is written without the part; other faults are thrown. */
+async function unless<T>(codes: readonly SenetError["code"][], work: () => Promise<T>): Promise<T | undefined> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof SenetError && error.code === code) return undefined;
+    if (error instanceof SenetError && codes.includes(error.code)) return undefined;
     throw error;
   }
 }

@@ -10,7 +10,11 @@ import type { Thumbnails } from "./health.ts";
 /** Shown at half this size, so that they are sharp on high-resolution screens. */
 const mostSide = 208;
 
-/** Thumbnails of samples, one at a time; undecodable ones have none. @param most largest side in pixels */
+/**
+ * Thumbnails of samples, one at a time; undecodable ones have none, and none has one without sharp,
+ * which encodes them.
+ * @param most largest side in pixels
+ */
 export async function thumbnailsOf(samples: readonly Sample[], most = mostSide): Promise<Thumbnails> {
   const reader = new SourceReader();
   const thumbnails = new Map<string, string>();
@@ -21,7 +25,7 @@ export async function thumbnailsOf(samples: readonly Sample[], most = mostSide):
         const picture = await (await reader.open(sourceOf(sample))).decode();
         thumbnails.set(sample.file, await thumbnailOf(picture, most));
       } catch (error) {
-        if (!(error instanceof SenetError && error.code === "data")) throw error;
+        if (!(error instanceof SenetError && ["data", "io"].includes(error.code))) throw error;
       }
     }
     return thumbnails;
