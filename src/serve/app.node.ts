@@ -1,7 +1,7 @@
 /** The server's routes and responses, without a socket: `listen.node.ts` opens one, tests do not need it. */
 
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import { answersLast, refuseClient, watchConnections } from "./connections.node.ts";
+import { answersLast, Connections, refuseClient } from "./connections.node.ts";
 import { answerHeaders, preflightHeaders } from "./cors.ts";
 import { createHandlers } from "./handlers.node.ts";
 import { Metrics } from "./metrics.ts";
@@ -15,6 +15,8 @@ export interface App {
   readonly server: FastifyInstance;
   /** Stops accepting requests, and reports that the server is not ready. */
   stop(): void;
+  /** Ends the connections of requests that have not been received completely. */
+  refuseUnreceived(): void;
 }
 
 /** What each address of the server knows about itself. */
@@ -31,6 +33,7 @@ export function createApp(service: Service): App {
   const visits = new Visits(service, metrics);
   const fail = failing(settings, metrics);
   const server = bareServer(settings, fail);
+  const connections = new Connections(server.server);
   server.addContentTypeParser("*", { parseAs: "buffer" }, async (request: FastifyRequest, body: Buffer) => {
     const coding = visits.codingOf(request);
     return coding === undefined ? body : unpacked(body, coding, settings.bodyBytes);
@@ -42,6 +45,7 @@ export function createApp(service: Service): App {
     stop: () => {
       visits.isStopping = true;
     },
+    refuseUnreceived: () => connections.refuseUnreceived(),
   };
 }
 
@@ -64,7 +68,6 @@ function bareServer(settings: AppSettings, fail: Fail): FastifyInstance {
     frameworkErrors: (error, request, reply) => void fail(error, request, reply),
     routerOptions: { maxParamLength: 300, ignoreTrailingSlash: true },
   });
-  watchConnections(server.server);
   server.removeAllContentTypeParsers();
   server.setErrorHandler(fail);
   server.setNotFoundHandler((request) => {

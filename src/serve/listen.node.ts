@@ -21,6 +21,8 @@ export interface ServeOptions extends Port {
   readonly timeoutMs: number;
   /** Time limits for receiving a request; default: 10 s for its headers, a minute in all. */
   readonly receiving?: Receiving;
+  /** When the server stops: milliseconds until a request that has not been received completely is refused; default: 2 s. */
+  readonly stoppingMs?: number;
   readonly bodyBytes: number;
   readonly mostPixels: number;
   /** Most pictures per request. */
@@ -41,7 +43,7 @@ export interface ServeOptions extends Port {
 export interface Listening {
   /** `http://127.0.0.1:8080` */
   readonly origin: string;
-  /** Stops accepting requests, answers those accepted, and ends. May be called twice. */
+  /** Stops accepting requests, answers those received, soon refuses those half received, and ends. May be called twice. */
   stop(): Promise<void>;
 }
 
@@ -53,6 +55,9 @@ const usualReceiving: Receiving = { headersMs: 10_000, allMs: 60_000 };
  */
 const mostHeldBytes = 512 * 2 ** 20;
 const leastBodies = 2;
+
+/** When the server stops: how long requests may still be on their way to it. */
+const usualStoppingMs = 2000;
 
 /**
  * Starts the server. @throws SenetError where a network cannot be opened, the port is taken, or `ulimit -v` leaves no
@@ -84,15 +89,16 @@ export async function serve(options: ServeOptions): Promise<Listening> {
       app.stop();
       watch.abort();
       const closed = app.server.close();
-      // Clients that have not read their answer by then never will.
       const late = new AbortController();
-      const cut = sleep(timeoutMs + 1000, undefined, { signal: late.signal }).then(
-        () => server.closeAllConnections(),
-        () => {},
-      );
+      const after = (ms: number, act: () => void) => sleep(ms, undefined, { signal: late.signal }).then(act, () => {});
+      const cuts = [
+        after(options.stoppingMs ?? usualStoppingMs, () => app.refuseUnreceived()),
+        // Clients that have not read their answer by then never will.
+        after(timeoutMs + 1000, () => server.closeAllConnections()),
+      ];
       await closed;
       late.abort();
-      await cut;
+      await Promise.all(cuts);
       // Abandons a network being opened, with its thread.
       await pool.close();
       await watching;

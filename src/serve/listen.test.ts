@@ -128,6 +128,32 @@ test("when it stops, what was taken is answered, nothing more is taken, and it e
   assert.doesNotMatch((await answer).split("HTTP/1.1").slice(2).join(""), /^ 200/);
 });
 
+test("when it stops, who is still sending is soon refused, and what was received is answered all the same", async () => {
+  const server = await listening({ open: () => new HeldHand(), timeoutMs: 60_000, stoppingMs: 200 });
+  const before = HeldHand.begun;
+  const taken = classify(server.origin);
+  await until(() => HeldHand.begun === before + 1);
+  const head = `POST /v1/classify HTTP/1.1\r\nhost: a\r\ncontent-length: ${picture.length}\r\n\r\n`;
+  const begun = raw(server.port, `${head}abc`);
+  const inHeaders = raw(server.port, "POST /v2/models/tiny/infer HTTP/1.1\r\nhost:");
+  const inTime = raw(server.port, head);
+  await sleep(30);
+  const stopped = server.stop();
+  await sleep(10);
+  inTime.socket.write(picture);
+  const trickle = setInterval(() => begun.socket.write("d"), 20);
+  const refused = await Promise.all([begun.answer, inHeaders.answer]);
+  clearInterval(trickle);
+  for (const answer of refused) assert.match(answer, /^HTTP\/1\.1 503 .*connection: close.*"code":"stopping"/s);
+  for (let i = 0; i < 2; i++) {
+    await until(() => HeldHand.let.length > 0);
+    HeldHand.let.shift()!();
+  }
+  assert.equal((await taken).status, 200);
+  assert.match(await inTime.answer, /^HTTP\/1\.1 200 OK/);
+  await stopped;
+});
+
 test("what is no HTTP, or comes too slowly, has an answer in words and no stack trace", async () => {
   const { port, origin } = await listening();
   for (const [text, status, words] of [
