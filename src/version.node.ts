@@ -1,6 +1,7 @@
 /** Facts about the package. */
 
 import { readFileSync } from "node:fs";
+import { ownFile } from "./own-file.node.ts";
 
 export interface PackageFacts {
   readonly version: string;
@@ -9,4 +10,4 @@ export interface PackageFacts {
 
 /** Read from package.json, two folders above the compiled file. */
 export const packageFacts = (): PackageFacts =>
-  JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as PackageFacts;
+  JSON.parse(readFileSync(ownFile("../../package.json", import.meta.url), "utf8")) as PackageFacts;

@@ -12,6 +12,8 @@ import { root } from "./support.ts";
  */
 const table: Readonly<Record<string, string>> = {
   errors: "",
+  arguments: "errors",
+  "own-file.node": "errors",
   "event-loop": "",
   "machine.node": "",
   "c-library.node": "",
@@ -23,7 +25,7 @@ const table: Readonly<Record<string, string>> = {
   crc32c: "",
   disposal: "",
   ranks: "",
-  "version.node": "",
+  "version.node": "own-file.node",
   mpi: "errors c-library.node event-loop ranks",
   files: "errors",
   tensor: "errors",
@@ -45,19 +47,20 @@ const table: Readonly<Record<string, string>> = {
   images: "errors config-key files machine.node packages.node memory.node random",
   // Formats know nothing about the networks whose tensors a file contains.
   formats: "errors crc32c tensor text-file",
-  pull: "errors files names formats",
-  data: "text-file errors files machine.node memory.node names random sha256 tensor images pull",
+  pull: "errors arguments files names formats",
+  data: "text-file errors arguments own-file.node files machine.node memory.node names random sha256 tensor images pull",
   import: "text-file errors names tensor ir nn zoo images formats",
   weights: "text-file errors optim files random tensor ir zoo executors passes images formats import",
-  evaluate: "errors event-loop files machine.node random tensor ir nn zoo executors passes images data import weights",
+  evaluate:
+    "errors arguments event-loop files machine.node random tensor ir nn zoo executors passes images data import weights",
   quantize: "errors random tensor ir zoo executors passes data weights evaluate",
   explain: "errors event-loop names tensor ir autodiff zoo executors passes images weights evaluate",
   train:
     "errors event-loop files machine.node memory.node config-key random sha256 crc32c ranks version.node tensor ir nn zoo autodiff optim executors passes images data weights evaluate",
   recipes: "errors names ir zoo train",
   report: "errors files ir zoo executors images data weights evaluate quantize explain train",
-  api: "errors files random ranks tensor zoo executors images data import weights pull evaluate quantize explain train recipes report",
-  serve: "errors names tensor memory.node zoo executors images weights pull evaluate explain api",
+  api: "errors arguments files random ranks tensor zoo executors images data import weights pull evaluate quantize explain train recipes report",
+  serve: "errors own-file.node names tensor memory.node zoo executors images weights pull evaluate explain api",
   // Only used where a server listens.
   app: "errors files serve",
   demo: "errors files random images",

@@ -67,6 +67,27 @@ test("what is no picture, or no count, is said to be", async () => {
   for (const top of [0, -1, 1.5, Number.NaN]) await assert.rejects(network.classify(pictures[0]!, { top }), isUsage);
 });
 
+test("what callers without TypeScript hand over in the place of texts and pictures is refused by its kind", async () => {
+  await using network = await load(run.best);
+  const wrong = (value: unknown): never => value as never;
+  for (const [work, words] of [
+    [() => load(wrong(undefined)), /`weights` is not a text[\s\S]*found: +undefined/],
+    [() => load(wrong(42)), /`weights`[\s\S]*a number/],
+    [() => load(wrong({})), /`weights`[\s\S]*Object/],
+    [() => load([]), /`weights`[\s\S]*one file at least/],
+    [async () => await train(wrong(undefined)), /`data` is not a text/],
+    [async () => await train(wrong(["pictures"]), {}), /`data`[\s\S]*Array/],
+    [() => network.evaluate(wrong(undefined)), /`data`/],
+    [() => network.gates(wrong(5)), /`data`/],
+    [() => network.classify(wrong(undefined)), /no picture[\s\S]*undefined/],
+    [() => network.classify(wrong([null])), /no picture[\s\S]*null/],
+    [() => network.classify(wrong(new ArrayBuffer(3))), /no picture[\s\S]*ArrayBuffer[\s\S]*new Uint8Array/],
+    [() => network.features(wrong(new URL("file:///cat.jpg"))), /no picture[\s\S]*URL[\s\S]*fileURLToPath/],
+    [() => network.classify(wrong({})), /no picture/],
+  ] as const)
+    await assert.rejects(work(), (error: Error) => isUsage(error) && words.test(error.message), `${words}`);
+});
+
 test("a network is measured, and tells its gates and what its classifier sees", async () => {
   await using network = await load(run.best);
   const measured = await network.evaluate(join(data, "val"));

@@ -1,5 +1,6 @@
 /** Opens the weights of a network, and chooses the engine to run them on. */
 
+import { needsText } from "../arguments.ts";
 import { type PrecisionChoice, type Selection, selectExecutor } from "../executors/select.node.ts";
 import { overridden } from "../images/check-preprocessing.ts";
 import type { Preprocessing } from "../images/preprocess.ts";
@@ -34,6 +35,7 @@ export async function openNetwork(
 ): Promise<OpenedNetwork> {
   const { preprocessing, executor: name, precision, threads: _, pull: pulling, ...opening } = options;
   const files: string[] = [];
+  if (Array.isArray(weights) && weights.length === 0) needsText(undefined, "weights", "one file at least");
   for (const file of [weights].flat()) files.push(await weightsFile(file, (known) => pull(known, pulling)));
   const isMeanSaid = preprocessing?.mean !== undefined;
   const { checkpoint, notes, files: read } = await openPaths(files, { ...opening, isMeanSaid });

@@ -7,6 +7,7 @@
 import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
 import { join } from "node:path";
+import { needsText } from "../arguments.ts";
 import { SenetError } from "../errors.ts";
 import { cacheFolder } from "../files/cache.node.ts";
 import { makeFolder } from "../files/files.node.ts";
@@ -36,6 +37,7 @@ export const isArchiveAddress = (text: string): boolean => isAddress(text) && is
  * @throws SenetError `io` where an archive cannot be downloaded; `usage` where an address is not that of an archive
  */
 export async function localData(data: string, options: FetchDataOptions = {}): Promise<string> {
+  needsText(data, "data", "the path of a folder or an archive, or an address of archives");
   const isList = !isAddress(data) && isArchiveList(data);
   if (!isAddress(data) && !isList) return data;
   const names = isList ? linesOfList(data) : expandBraces(data);

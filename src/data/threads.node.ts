@@ -4,6 +4,7 @@ import { MessageChannel, type MessagePort, receiveMessageOnPort, Worker } from "
 import { option, SenetError } from "../errors.ts";
 import { requireDecoder } from "../images/decode.node.ts";
 import { availableMemory, scriptThreadsThatFit } from "../memory.node.ts";
+import { ownFile } from "../own-file.node.ts";
 import type { WorkerJob, WorkerMessage } from "./worker.node.ts";
 
 /**
@@ -34,7 +35,7 @@ export class LoaderThreads {
   #start(job: Omit<WorkerJob, "port">): void {
     const { port1, port2 } = new MessageChannel();
     const workerData: WorkerJob = { ...job, port: port2 };
-    const worker = new Worker(new URL("./worker.node.js", import.meta.url), {
+    const worker = new Worker(ownFile("./worker.node.js", import.meta.url), {
       workerData,
       transferList: [port2],
       // The main thread's flags, such as --input-type, could prevent the worker's file from loading.

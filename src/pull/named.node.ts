@@ -1,6 +1,7 @@
 /** Resolves the name of weights: a file, released weights, or the package's own network. */
 
 import { stat } from "node:fs/promises";
+import { needsText } from "../arguments.ts";
 import { SenetError } from "../errors.ts";
 import { nearestNames } from "../names.ts";
 import { knownFiles } from "./addresses.ts";
@@ -24,6 +25,7 @@ export async function weightsFile(
   fileOrName: string,
   fetch: (name: string) => Promise<string> = (name) => pull(name),
 ): Promise<string> {
+  needsText(fileOrName, "weights", "a weight file's path, the name of released weights, or a list of them");
   if (await isFile(fileOrName)) return fileOrName;
   // A folder of that name more likely has the pictures that it was trained on.
   if (fileOrName === packagedName) return packagedFile();

@@ -1,5 +1,6 @@
 /** A worker of the pool that is a thread. */
 
+import { ownFile } from "../own-file.node.ts";
 import { receivedRefusal } from "./message.node.ts";
 import { Thread } from "./thread.node.ts";
 import type { Hand, ModelFacts, ModelSource, Outcome, Work } from "./work.node.ts";
@@ -10,7 +11,7 @@ export class ThreadHand implements Hand {
   readonly #thread: Thread<Order>;
 
   constructor(settings: WorkerSettings) {
-    this.#thread = new Thread(new URL("./worker.node.js", import.meta.url), settings);
+    this.#thread = new Thread(ownFile("./worker.node.js", import.meta.url), settings);
     this.lost = this.#thread.lost;
   }
 

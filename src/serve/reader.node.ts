@@ -5,6 +5,7 @@
 
 import { causeText, SenetError } from "../errors.ts";
 import { availableMemory, scriptThreadsThatFit } from "../memory.node.ts";
+import { ownFile } from "../own-file.node.ts";
 import { type ListedPictures, listedPictures, type PictureLimits } from "./json-pictures.node.ts";
 import { type Inference, parseInference } from "./kserve.ts";
 import { timedOut, unavailable, type Wish } from "./pool.node.ts";
@@ -80,7 +81,7 @@ export class BodyReader {
   /** @throws SenetError `usage` where `ulimit -v` leaves no room */
   #opened(heapMiB: number): Thread<ReadOrder> {
     scriptThreadsThatFit("to read a body in");
-    const thread = new Thread<ReadOrder>(new URL("./reader-worker.node.js", import.meta.url), undefined, {
+    const thread = new Thread<ReadOrder>(ownFile("./reader-worker.node.js", import.meta.url), undefined, {
       maxOldGenerationSizeMb: Math.max(leastMiB, Math.ceil(heapMiB)),
     });
     void thread.lost.then(() => {
