@@ -502,7 +502,14 @@ else {
     assert.deepEqual([freeze, learningRate, layerDecay, epochs, imageSize], ["stage2", 0.03, 0.3, 1, 32]);
   });
 
-  test("nothing keeps people out: light, dark, on a phone", async () => {
+  test("nothing keeps people out: light, dark, in colours of their own, on a phone", async () => {
+    // Where the system replaces all colours, those that tell curves apart stay.
+    await page.emulateMedia({ forcedColors: "active" });
+    const colours = (await page.evaluate(
+      `[...document.querySelector(".course .legend").querySelectorAll("i")].map((mark) => getComputedStyle(mark).backgroundColor)`,
+    )) as readonly string[];
+    assert.equal(new Set(colours).size, 2, `${colours}`);
+    await page.emulateMedia({ forcedColors: "none" });
     for (const colorScheme of ["light", "dark"] as const) {
       await page.emulateMedia({ colorScheme });
       for (const width of [1280, 360]) {

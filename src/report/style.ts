@@ -77,7 +77,7 @@ ${picking}
 .legend { display: flex; flex-wrap: wrap; gap: 2px 16px; list-style: none; margin: 8px 0 12px; padding: 0; font-size: 14px }
 .legend li { overflow-wrap: anywhere }
 .pick li { cursor: default }
-.legend i { display: inline-block; width: 18px; height: 4px; border-radius: 2px; background: var(--line); margin-right: 6px; vertical-align: middle }
+.legend i { display: inline-block; width: 18px; height: 4px; border-radius: 2px; background: var(--line); margin-right: 6px; vertical-align: middle; forced-color-adjust: none }
 
 table { border-collapse: collapse; font-size: 14px; font-variant-numeric: tabular-nums }
 details { margin-top: 12px }
