@@ -232,6 +232,15 @@ test("what a graph does beyond our layers is refused by its node", async () => {
   const { checkpoint } = await open(plain("Relu"));
   assert.deepEqual(Array.from(checkpoint.weights.get("y.weight")!.data), [1, 2, 3, 4, 5, 6]);
   await refused(() => open(plain("Elu")), 'node "a"', '"Elu" cannot be imported', "Relu");
+  for (const op of ["QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "ConvInteger"]) {
+    await refused(
+      () => open(plain(op)),
+      'node "a"',
+      "in eight bits",
+      `found:    ${op}`,
+      "senet quantize wrote is read",
+    );
+  }
   await refused(
     () => open(plain("Relu", "nowhere")).then(() => open(plain("Add", "nowhere"))),
     'node "a"',

@@ -11,6 +11,7 @@ import { familyOf, type ModelConfig, seOf, takingChannels, withSe } from "../zoo
 import type { Structure } from "../zoo/family.ts";
 import { type Model, namesIn, parametersOf, portOf, zoo, zooEntry } from "../zoo/index.ts";
 import type { SeConfig } from "../zoo/parts.ts";
+import { extraTensorsHint } from "./extra-tensors.ts";
 import type { Naming } from "./naming.ts";
 import { caffePlace, countFaults, detectNaming, nameIn, renameTensors, shapeIn, type WeightSource } from "./rename.ts";
 
@@ -201,11 +202,12 @@ function refuse(
     ? `its weights seem to be in another order of axes: these are to be ${naming.axes} (O out, I in, H height, W width)`
     : detected.name !== naming.name
       ? `the names look like those of ${detected.name} (${detected.description})`
-      : name === undefined
-        ? naming.style === "caffe"
-          ? "its deploy prototxt is needed: give it with the weights"
-          : "senet models lists the known networks"
-        : "without a model's name, the one that fits is looked for";
+      : (extraTensorsHint(source, naming, parameters) ??
+        (name === undefined
+          ? naming.style === "caffe"
+            ? "its deploy prototxt is needed: give it with the weights"
+            : "senet models lists the known networks"
+          : "without a model's name, the one that fits is looked for"));
   const what =
     name === undefined
       ? `no known network has these weights; the nearest is ${model.name}, as ${naming.name} names it`

@@ -118,6 +118,10 @@ function extentsOf(
 /** Fewer than a picture has pixels on a side. */
 const mostChannels = 16;
 
+/** Operations on integers, in each of ONNX's forms: QDQ, operators with integer inputs, and dynamic. */
+const isEightBits = ({ op }: OnnxNode): boolean =>
+  /^(?:(?:Dynamic)?QuantizeLinear|DequantizeLinear|QLinear|QGemm|\w+Integer$)/.test(op);
+
 class Translation implements Surroundings {
   readonly #builder: ReturnType<typeof layerBuilder>;
   readonly #values = new Map<string, OnnxValue>();
@@ -163,6 +167,13 @@ class Translation implements Surroundings {
   take(node: OnnxNode): void {
     const step = new Step(node, this, failAt(`${this.#where}: node ${shownName(node.name || node.outputs[0] || "")}`));
     const rule = node.domain === "" && Object.hasOwn(onnxRules, node.op) ? onnxRules[node.op] : undefined;
+    if (rule === undefined && isEightBits(node)) {
+      step.fail("this ONNX file is in eight bits, a form that is written here but not read", {
+        expected: "a graph that computes in float32",
+        found: node.op,
+        hint: "the .safetensors file that senet quantize wrote is read, or the float32 network that was quantized: senet quantize makes it eight bits again",
+      });
+    }
     if (rule === undefined) {
       step.fail(`the operation ${shownName(node.op)} cannot be imported`, {
         expected: Object.keys(onnxRules).join(", "),

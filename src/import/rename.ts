@@ -339,7 +339,7 @@ function sizeOfSource(source: WeightSource): number {
 const isFactor = (blob: Tensor | undefined) => blob !== undefined && blob.data.length === 1;
 
 /** Counters of running averages, which no computation needs. */
-const isCounter = (name: string) => name.endsWith("num_batches_tracked");
+export const isCounter = (name: string) => name.endsWith("num_batches_tracked");
 
 function put(weights: Map<string, Tensor>, { name, type }: Parameter, found: Tensor, what: string, faults: Faults) {
   const { shape, data } = found;
