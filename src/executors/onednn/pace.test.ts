@@ -75,9 +75,12 @@ test("short steps are not judged by a few of them", () => {
   assert.ok(threads.every((count) => count === 2));
 });
 
-test("a trainer that changes its threads takes its weights along, and is freed whatever it has become", async () => {
+test("a trainer that changes its threads takes its weights along, and is freed whatever it has become", async ({
+  mock,
+}) => {
   const events: string[] = [];
-  let cpu = 0;
+  let [clock, cpu] = [0, 0];
+  mock.method(performance, "now", () => clock);
   const plan = { steps: 0, arenaBytes: 0, layout: "", reorders: [], reorderedBytes: 0 };
   const create = (threads: number) => {
     const note = (what: string) => async () => {
@@ -94,8 +97,8 @@ test("a trainer that changes its threads takes its weights along, and is freed w
       update: async () => {},
       gradients: async () => {
         // Two threads are in each other's way.
-        await new Promise((resolve) => setTimeout(resolve, threads === 1 ? 1 : 30));
-        cpu += threads;
+        clock += threads === 1 ? 100 : 300;
+        cpu += threads === 1 ? 95 : 180;
         return new Map();
       },
     };
