@@ -48,6 +48,14 @@ test("a file with all of a network and other tensors says which to leave out", (
   );
 });
 
+test("a block more makes another network, of which nothing is to be left out", () => {
+  for (const name of ["layer3.3.conv1.weight", "layer4.0.conv1.weight"]) {
+    const deeper = refusal((tensors) => put(tensors, name, [64, 64, 3, 3]));
+    assert.ok(deeper.includes(`unexpected  "${name}"`), deeper);
+    assert.match(deeper, /senet models lists/);
+  }
+});
+
 test("a classifier of another name is told, and what its name is to be", () => {
   const renamed = (weight: Shape) =>
     refusal((tensors) => {

@@ -23,6 +23,10 @@ export function extraTensorsHint(
   const extra = [...source.tensors.keys()].filter((name) => !names.has(name) && !isCounter(name));
   const missing = parameters.filter((parameter) => shapeIn(source, naming, parameter) === undefined);
   if (extra.length === 0 || countFaults(source, naming, parameters) !== extra.length + missing.length) return undefined;
+  // Such as one block more: another network, which is nothing without it.
+  const firstWord = (name: string) => /^[a-z]*/i.exec(name)![0];
+  const own = new Set([...names].map(firstWord));
+  if (extra.some((name) => own.has(firstWord(name)))) return undefined;
   if (missing.length === 0)
     return `leave the ${extra.length === 1 ? "tensor" : `${extra.length} tensors`} out when saving: ${listed(extra)}; all of the network is there without`;
   const weight = missing.find(({ name }) => name === "fc.weight");
