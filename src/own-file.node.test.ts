@@ -10,6 +10,6 @@ test("a file beside the code is found, and missed with what to do about a bundle
     error instanceof SenetError &&
     error.code === "usage" &&
     error.message.includes(fileURLToPath(new URL("./worker.js", import.meta.url))) &&
-    error.message.includes("--external:senet");
+    error.message.includes("`external` for esbuild");
   assert.throws(() => ownFile("./worker.js", import.meta.url), isSaid);
 });

@@ -15,6 +15,6 @@ export function ownFile(path: string, module: string): URL {
   throw new SenetError("usage", "a file of this package is not beside its code, as if a bundler had moved the code", {
     expected: fileURLToPath(url),
     found: "nothing at this path",
-    hint: "keep the package out of the bundle: esbuild --external:senet, Rollup and webpack externals, Next.js serverExternalPackages",
+    hint: "keep the package out of the bundle: `external` for esbuild and Rollup, `externals` for webpack, `serverExternalPackages` for Next.js",
   });
 }
