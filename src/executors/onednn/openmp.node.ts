@@ -5,8 +5,11 @@ import { availableAddresses, stackBytes } from "../../memory.node.ts";
 
 interface OpenMp {
   setThreads(count: number): void;
-  /** Calls a function of C in as many threads, which then wait for their next work. */
-  parallel(address: bigint, data: null, threads: number, flags: number): void;
+  /**
+   * Calls a function of C in as many threads, which then wait for their next work. GNU's, which LLVM's has too, but not
+   * on macOS.
+   */
+  readonly parallel?: (address: bigint, data: null, threads: number, flags: number) => void;
 }
 
 /**
@@ -38,7 +41,7 @@ export function startTeam(wanted: number): number {
   openMp ??= findOpenMp();
   // Freeing nothing does nothing.
   if (threads > 1)
-    openMp?.parallel(koffi.address(koffi.load(null).symbol("free", "void *")) as bigint, null, threads, 0);
+    openMp?.parallel?.(koffi.address(koffi.load(null).symbol("free", "void *")) as bigint, null, threads, 0);
   return threads;
 }
 
@@ -49,10 +52,10 @@ function findOpenMp(): OpenMp | null {
   for (const name of ["libgomp.so.1", "libomp.dylib", "/opt/homebrew/opt/libomp/lib/libomp.dylib", "libomp.so.5"]) {
     try {
       const library = koffi.load(name);
-      return {
-        setThreads: library.func("void omp_set_num_threads(int count)"),
-        parallel: library.func("void GOMP_parallel(void *call, void *data, uint threads, uint flags)"),
-      };
+      const setThreads = library.func("void omp_set_num_threads(int count)");
+      if (process.platform === "darwin") return { setThreads };
+      const parallel = library.func("void GOMP_parallel(void *call, void *data, uint threads, uint flags)");
+      return { setThreads, parallel };
     } catch {}
   }
   return null;
