@@ -35,7 +35,7 @@ export async function openNetwork(
 ): Promise<OpenedNetwork> {
   const { preprocessing, executor: name, precision, threads: _, pull: pulling, ...opening } = options;
   const files: string[] = [];
-  if (Array.isArray(weights) && weights.length === 0) needsText(undefined, "weights", "one file at least");
+  if (Array.isArray(weights) && weights.length === 0) needsText(weights, "weights", "one file at least");
   for (const file of [weights].flat()) files.push(await weightsFile(file, (known) => pull(known, pulling)));
   const isMeanSaid = preprocessing?.mean !== undefined;
   const { checkpoint, notes, files: read } = await openPaths(files, { ...opening, isMeanSaid });
