@@ -15,9 +15,7 @@ import { temporaryFolder } from "./command.ts";
 import { hostileFiles } from "./hostile.ts";
 import { sharedData } from "./support.ts";
 
-/** Of processor time, beyond what a sound file takes, on a machine that opens a sound one in `soundSeconds`. */
 const seconds = 1;
-const soundSeconds = 0.6;
 const leastMemory = 64 * 2 ** 20;
 const longestText = 2000;
 
@@ -141,8 +139,8 @@ async function check(use: Use, file: string, isSound: boolean): Promise<void> {
   assert.doesNotMatch(text, /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/, JSON.stringify(shown));
   if (isSound) assert.equal(code, 0, shown);
   const allowed = Math.max(leastMemory, 10 * statSync(file).size);
-  // A machine that is slow with a sound file is slow with every file.
-  const longest = seconds * Math.max(1, usual[use].seconds / soundSeconds);
+  // A machine that takes more than this for a sound file is slow with every file.
+  const longest = Math.max(seconds, usual[use].seconds);
   const over = (all: Needed) => ({
     seconds: all.seconds - usual[use].seconds,
     memory: all.memory - usual[use].memory,
